@@ -1,0 +1,62 @@
+"""Glimpse: find pictures by meaning, in your own folders, on your own machine.
+
+from indexer import Library, Query
+
+library = Library.open()
+library.build(["~/photos"], on_progress=print)
+for hit in library.search("two dogs on a beach", k=20):
+    print(hit.score, hit.path, hit.photo_id)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from indexer.build import BuildOptions
+    from indexer.config import Config
+    from indexer.errors import GlimpseError
+    from indexer.library import Library
+    from indexer.pipeline import BuildReport, Progress
+    from indexer.query import Query
+    from indexer.results import Answer, Hit, Photo, Status
+    from storage.filters import Filter
+    from storage.records import State
+
+__all__ = [
+    "Answer",
+    "BuildOptions",
+    "BuildReport",
+    "Config",
+    "Filter",
+    "GlimpseError",
+    "Hit",
+    "Library",
+    "Photo",
+    "Progress",
+    "Query",
+    "State",
+    "Status",
+]
+
+_HOME = {
+    "Answer": "indexer.results",
+    "BuildOptions": "indexer.build",
+    "BuildReport": "indexer.pipeline",
+    "Config": "indexer.config",
+    "Filter": "storage.filters",
+    "GlimpseError": "indexer.errors",
+    "Hit": "indexer.results",
+    "Library": "indexer.library",
+    "Photo": "indexer.results",
+    "Progress": "indexer.pipeline",
+    "Query": "indexer.query",
+    "State": "storage.records",
+    "Status": "indexer.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Deferred, since a process that decodes pictures imports this package and needs none of it.
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,231 @@
+"""The verb `build`: from folders that a user names to photos that can be found.
+
+    check -> plan every root -> read and embed (pipeline) -> settle what is missing -> publish a snapshot
+
+Nothing is made or changed before the checks have passed.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer import roots as covering
+from indexer.config import Config
+from indexer.decode_pool import DecodePool
+from indexer.discovery import Rules, Walk
+from indexer.embedders import load_model
+from indexer.embedders.base import Embedder, Notify
+from indexer.errors import UsageError
+from indexer.pipeline import BuildReport, Pipeline, Progress
+from indexer.planning import RootPlan, plan_root
+from indexer.spaces import DEFAULT, Spaces
+from storage import snapshots
+from storage.catalog import Catalog
+from storage.records import RootRecord, SpaceRecord
+
+__all__ = ["BuildListener", "BuildOptions", "build"]
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What to build, and how thoroughly."""
+
+    model: str | None = None
+    """The model to embed with; None stays with the library's default space."""
+    space: str | None = None
+    """The name of the space to build."""
+    exclude: tuple[str, ...] = ()
+    """Patterns in gitignore's syntax, besides those of the configuration."""
+    include_hidden: bool = False
+    verify: bool = False
+    """Read every file again and compare its hash; also tries the failed ones again."""
+    rebuild: bool = False
+    """Embed everything again."""
+    dry_run: bool = False
+    """Only count what would be read."""
+    adopt: bool = False
+    """Make the space the library's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildListener:
+    """Whom to tell while a build runs."""
+
+    on_progress: Callable[[Progress], object] = lambda progress: None
+    notify: Notify = lambda line: None
+    confirm: covering.Confirm = lambda question: False
+    """Asked before more than half of a root is forgotten; by default such photos are kept."""
+
+
+def build(
+    folder: Path,
+    config: Config,
+    spaces: Spaces,
+    paths: Sequence[str | Path],
+    options: BuildOptions,
+    listener: BuildListener,
+) -> BuildReport:
+    """Bring the library in `folder`, made if missing, up to date with these roots, or with all it has.
+
+    Raises UsageError, ModelError and its kinds, or StorageError; what was committed before stays.
+    """
+    return _Run(folder, config, spaces, options, listener).run(paths)
+
+
+class _Run:
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        spaces: Spaces,
+        options: BuildOptions,
+        listener: BuildListener,
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._spaces = spaces
+        self._options = options
+        self._listener = listener
+        self._rules = Rules(
+            exclude=(*config.build.exclude, *options.exclude),
+            include_hidden=options.include_hidden or config.build.include_hidden,
+            leave_out=(os.fsencode(folder.resolve()),),
+        )
+
+    def run(self, paths: Sequence[str | Path]) -> BuildReport:
+        if not Catalog.exists(self._folder):
+            return self._first(paths)
+        catalog = Catalog.open(self._folder, busy_timeout_s=self._config.library.busy_timeout_s)
+        try:
+            with catalog.view() as view:
+                roots = view.roots()
+            folders = covering.check_paths(paths, roots) if paths else [root.path for root in roots]
+            self._require_pictures(folders, roots)
+            return (
+                self._dry_run(catalog, folders)
+                if self._options.dry_run
+                else self._update(catalog, folders)
+            )
+        finally:
+            catalog.close()
+
+    def _first(self, paths: Sequence[str | Path]) -> BuildReport:
+        """Make the library, once it is sure that there are pictures and a model for it."""
+        folders = covering.check_paths(paths, [])
+        self._require_pictures(folders, [])
+        if self._options.dry_run:
+            return BuildReport(pending=sum(1 for f in folders for _ in Walk(f, self._rules)))
+        model = load_model(self._options.model or self._config.build.model, self._listener.notify)
+        catalog = Catalog.open(self._folder, create=True)
+        try:
+            with catalog.writer():
+                self._spaces.export(model, self._listener.notify)
+                with catalog.batch() as batch:
+                    self._spaces.add(batch, model, self._options.space)
+            del model
+            return self._update(catalog, folders)
+        finally:
+            catalog.close()
+
+    def _require_pictures(self, folders: Sequence[bytes], roots: Sequence[RootRecord]) -> None:
+        if not folders:
+            raise UsageError("no folder was named; try: glimpse build ~/Pictures")
+        known = [root.path for root in roots]
+        new = [f for f in folders if not any(covering.covers(root, f) for root in known)]
+        if new and not any(True for f in new for _ in Walk(f, self._rules)):
+            names = ", ".join(os.fsdecode(f) for f in new)
+            raise UsageError(
+                f"no pictures in {names}; name a folder that holds JPEG, PNG, HEIC or other pictures"
+            )
+
+    def _dry_run(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
+        with catalog.view() as view:
+            space = self._spaces.find(view, self._options.model, self._options.space)
+            roots = {root.path: root for root in view.roots()}
+        named = [roots.get(folder, RootRecord(0, folder, None)) for folder in folders]
+        plans = self._plan(catalog, named, space)
+        report = BuildReport(pending=sum(len(plan.pending) for plan in plans))
+        for plan in plans:
+            covering.tally(plan, report)
+        return report
+
+    def _update(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
+        with catalog.writer():
+            space = self._choose_space(catalog)
+            roots = covering.adopt(catalog, folders)
+            plans = self._plan(catalog, roots, space)
+            pipeline = self._pipeline(catalog, space)
+            pipeline.run(plans)
+            for plan in plans:
+                covering.tally(plan, pipeline.report)
+            covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
+            self._finish(catalog)
+        return pipeline.report
+
+    def _choose_space(self, catalog: Catalog) -> SpaceRecord:
+        options = self._options
+        with catalog.view() as view:
+            space = self._spaces.find(view, options.model, options.space)
+        if space is None:
+            name = options.model or self._config.build.model
+            model = load_model(name, self._listener.notify)
+            self._spaces.export(model, self._listener.notify)
+            with catalog.batch() as batch:
+                space = self._spaces.add(batch, model, options.space)
+        elif options.model not in (None, space.model):
+            raise UsageError(
+                f"space {space.name} was built with {space.model}, not {options.model}; "
+                f"give the new one another name with --space"
+            )
+        if options.adopt:
+            with catalog.batch() as batch:
+                batch.set_meta(DEFAULT, space.name)
+        return space
+
+    def _plan(
+        self, catalog: Catalog, roots: Sequence[RootRecord], space: SpaceRecord | None
+    ) -> list[RootPlan]:
+        found = 0
+
+        def on_folder(files: int) -> None:
+            nonlocal found
+            found += files
+            self._listener.on_progress(Progress("looking", found))
+
+        read_all = self._options.verify or self._options.rebuild
+        with catalog.view() as view:
+            space_id = space.id if space else None
+            return [
+                plan_root(view, root, self._rules, space_id, read_all, on_folder) for root in roots
+            ]
+
+    def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> Pipeline:
+        def embedder() -> Embedder:
+            return self._spaces.embedder(space, self._listener.notify)
+
+        build = self._config.build
+        workers = build.decode_workers or max(1, (os.cpu_count() or 2) // 2)
+        preprocessing = embedder().preprocessing
+        limits = build.limits()
+        pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s)
+        return Pipeline(
+            catalog,
+            space,
+            embedder,
+            pool,
+            limits,
+            build.batch_size,
+            self._listener.on_progress,
+            again=self._options.rebuild,
+        )
+
+    def _finish(self, catalog: Catalog) -> None:
+        with catalog.batch() as batch:
+            batch.purge_orphans(self._config.library.keep_removed_days * DAY_S)
+        with catalog.view() as view:
+            stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
+        for space in stale:
+            snapshots.publish(catalog, space)

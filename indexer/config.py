@@ -1,0 +1,149 @@
+"""Every value that a user may set, once: its default, its unit, and the limits that it must keep.
+
+`config.toml` at the top of the project shows them all. A key that is not known is an error that names
+the nearest one.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from indexer.errors import ConfigError
+from indexer.limits import Limits
+
+__all__ = ["BuildConfig", "Config", "LibraryConfig", "RuntimeConfig", "SearchConfig", "UiConfig"]
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A table of the file; values are checked, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LibraryConfig(Section):
+    """`[library]`."""
+
+    path: str = ""
+    """The library's folder; empty stands for `glimpse` among the user's data files."""
+    busy_timeout_s: Annotated[float, Field(ge=0)] = 5.0
+    """How long to wait while another process holds the catalog."""
+    keep_removed_days: NotNegative = 30
+    """How long vectors of vanished files are kept, in case the files turn up elsewhere."""
+
+    def folder(self) -> Path:
+        """The library's folder."""
+        return Path(self.path).expanduser() if self.path else user_data_path("glimpse")
+
+
+class BuildConfig(Section):
+    """`[build]`."""
+
+    model: str = "auto"
+    """The model of a new library."""
+    batch_size: Positive = 32
+    """Pictures embedded and committed together; an interruption loses at most so many."""
+    decode_workers: NotNegative = 0
+    """Processes that decode pictures; 0 chooses by the number of cores."""
+    decode_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    max_megapixels: Positive = 300
+    max_file_mb: Positive = 1000
+    worker_memory_mb: NotNegative = 3000
+    """Memory that one decoding process may take; 0 sets no limit."""
+    exclude: tuple[str, ...] = ()
+    """Patterns in gitignore's syntax, for every root."""
+    include_hidden: bool = False
+
+    def limits(self) -> Limits:
+        """What one picture may ask of the machine."""
+        return Limits(self.max_megapixels, self.max_file_mb, self.worker_memory_mb)
+
+
+class SearchConfig(Section):
+    """`[search]`."""
+
+    top: Positive = 20
+
+
+class RuntimeConfig(Section):
+    """`[runtime]`."""
+
+    threads: NotNegative = 0
+    """Threads that a model may use; 0 takes every core."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+class UiConfig(Section):
+    """`[ui]`."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 8501
+
+
+class Config(Section):
+    """All of it."""
+
+    library: LibraryConfig = LibraryConfig()
+    build: BuildConfig = BuildConfig()
+    search: SearchConfig = SearchConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    ui: UiConfig = UiConfig()
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Config":
+        """Read `path`, else `$GLIMPSE_CONFIG`, else `./config.toml` where there is one, else the defaults.
+
+        Raises ConfigError with the file, the key and the remedy.
+        """
+        named = path or (Path(env) if (env := os.environ.get("GLIMPSE_CONFIG")) else None)
+        file = named or Path("config.toml")
+        if named is None and not file.exists():
+            return cls()
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{file} is not valid TOML: {error}") from error
+        return cls.from_mapping(values, str(file))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], source: str) -> "Config":
+        """Check values as a file would hold them; lists stand for tuples."""
+        for section, keys in values.items():
+            _known(section, cls.model_fields, f"{source}: [{section}]")
+            if not isinstance(keys, Mapping):
+                raise ConfigError(
+                    f"{source}: {section} = {keys!r}; it is a table, written [{section}]"
+                )
+            known = type(getattr(cls(), section)).model_fields
+            for key in keys:
+                _known(key, known, f"{source}: {key} in [{section}]")
+        try:
+            return cls.model_validate_json(_as_json(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"][:2])
+            raise ConfigError(
+                f"{source}: {key} = {first['input']!r}: {first['msg'].lower()}"
+            ) from error
+
+
+def _known(name: str, known: Mapping[str, object], what: str) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    raise ConfigError(f"{what} is not known; {remedy}")
+
+
+def _as_json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, default=str)

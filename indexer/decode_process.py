@@ -1,0 +1,143 @@
+"""One worker process, as its parent sees it."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from indexer.decode_worker import read_frame, write_frame
+from indexer.decoding import Decoded
+from indexer.embedders.base import Preprocessing
+from indexer.errors import GlimpseError, PictureError
+from indexer.limits import Limits
+from indexer.metadata import Metadata
+from storage.records import Signature
+
+__all__ = ["CrashedError", "DecodeProcess"]
+
+# -I: neither the working folder nor the environment says what is imported, only the parent's path.
+# Ctrl-C reaches every process of a terminal; here the parent decides what to do about it.
+_PROGRAM = """
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:] = json.loads(sys.argv[1])
+from indexer.decode_worker import main
+main()
+"""
+_PACKAGES = str(Path(__file__).resolve().parent.parent)
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_MAX_HEADER = 1 << 16
+
+
+class CrashedError(Exception):
+    """The process is gone, or not to be trusted any more; the message is the reason."""
+
+
+class DecodeProcess:
+    """Starts at once; every other call waits for the process, but for `kill`."""
+
+    def __init__(self, preprocessing: Preprocessing, limits: Limits, timeout_s: float) -> None:
+        self._settings = {
+            "preprocessing": asdict(preprocessing),
+            "limits": asdict(limits),
+            "timeout_s": timeout_s,
+        }
+        self._shape = (preprocessing.size, preprocessing.size, 3)
+        self._most = preprocessing.size**2 * 3 + _MAX_HEADER
+        path = [_PACKAGES, *filter(None, sys.path)]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _PROGRAM, json.dumps(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=os.environ | _ONE_THREAD,
+            )
+        except OSError as error:
+            raise GlimpseError(f"no process to decode pictures can be started: {error}") from error
+        streams = self._process.stdin, self._process.stdout, self._process.stderr
+        self._requests, self._answers, self._complaints = map(_present, streams)
+
+    def begin(self) -> None:
+        """Send the settings and wait until the process is ready. Raises GlimpseError."""
+        try:
+            write_frame(self._requests, self._settings)
+            read_frame(self._answers, _MAX_HEADER)
+        except (OSError, EOFError, ValueError) as error:
+            self.kill()
+            lines = self._complaints.read().decode(errors="replace").split("\n")
+            last = next(filter(None, reversed(lines)), "it says nothing")
+            raise GlimpseError(f"a process that decodes pictures did not start: {last}") from error
+        self._complaints.close()  # the process has let go of it too
+
+    def send(self, path: bytes) -> None:
+        """Ask for the file at an absolute path. Raises CrashedError."""
+        try:
+            write_frame(self._requests, {}, path)
+        except OSError as error:
+            raise CrashedError(self._end()) from error
+
+    def receive(self) -> Decoded | PictureError:
+        """Wait for the next answer; they come in the order asked for. Raises CrashedError."""
+        try:
+            header, pixels = read_frame(self._answers, self._most)
+            return self._answer(header, pixels)
+        except (OSError, EOFError) as error:
+            raise CrashedError(self._end()) from error
+        except (ValueError, TypeError, KeyError) as error:
+            self.kill()
+            raise CrashedError("the decoder's answer makes no sense") from error
+
+    def kill(self) -> None:
+        """End the process, from any thread; whoever waits for it gets CrashedError."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.kill()
+        self._process.wait()
+        for stream in (self._requests, self._answers, self._complaints):
+            with suppress(OSError):
+                stream.close()
+
+    def _answer(self, header: dict[str, Any], pixels: bytearray) -> Decoded | PictureError:
+        if "error" in header:
+            return PictureError(str(header["error"]))
+        return Decoded(
+            pixels=np.frombuffer(pixels, np.uint8).reshape(self._shape),
+            signature=Signature(**_only_scalars(header["signature"])),
+            sha256=bytes.fromhex(header["sha256"]),
+            width=int(header["width"]),
+            height=int(header["height"]),
+            format=str(header["format"]),
+            metadata=Metadata(**_only_scalars(header["metadata"])),
+        )
+
+    def _end(self) -> str:
+        """How it ended, in words; its streams are broken, so it is ending."""
+        try:
+            status = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = self._process.wait()
+        if status < 0:
+            return f"the decoder crashed (signal {-status})"
+        return f"the decoder crashed (exit status {status})"
+
+
+def _present(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # all three were asked for as pipes
+    return stream
+
+
+def _only_scalars(fields: dict[str, Any]) -> dict[str, Any]:
+    if not all(value is None or isinstance(value, (str, int, float)) for value in fields.values()):
+        raise TypeError("a field that is neither text nor number")
+    return fields

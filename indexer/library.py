@@ -1,0 +1,293 @@
+"""The façade: everything that the command, the page and a user's own program do with a library."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.build import BuildListener, BuildOptions, build
+from indexer.config import Config
+from indexer.embedders.base import Notify
+from indexer.errors import QueryError, UsageError
+from indexer.pipeline import BuildReport, Progress
+from indexer.query import Query
+from indexer.results import Answer, Photo, RootStatus, SpaceStatus, Status
+from indexer.roots import Confirm
+from indexer.search import Searcher, SearchOptions
+from indexer.spaces import DEFAULT, MODELS, Spaces, choose_space
+from indexer.thumbnails import THUMBNAILS, Thumbnails
+from storage import lookup, snapshots
+from storage.catalog import Catalog, View
+from storage.engine import CATALOG
+from storage.filters import Filter
+from storage.records import PhotoRecord, SpaceRecord
+from storage.snapshots import SNAPSHOTS
+from storage.vectors import EXACT, VectorIndex
+
+__all__ = ["Library"]
+
+EVERYTHING = Filter()
+DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS)
+DEFAULTS = BuildOptions()
+
+
+def silently(_: object) -> None:
+    """Where a caller listens to nothing."""
+
+
+class Library:
+    """A folder of photos' names, vectors and models, which can be built and asked.
+
+    Any number of threads and processes may read; one at a time may build. Use it as a context manager, or
+    close it.
+    """
+
+    def __init__(self, folder: Path, config: Config, catalog: Catalog | None) -> None:
+        """Use `Library.open`."""
+        self.folder = folder
+        self._config = config
+        self._opened = catalog
+        self._spaces = Spaces(folder, config.runtime)
+        self._indexes: dict[int, VectorIndex] = {}
+        self._refreshing = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        create: bool = False,
+        config: Config | None = None,
+    ) -> "Library":
+        """Open the library in `folder`, else in the one that the configuration names.
+
+        With `create` a library that is missing is made by the first `build`. Raises
+        LibraryNotFoundError, LibraryVersionError, CatalogDamagedError or StorageError.
+        """
+        config = config or Config.load()
+        path = Path(folder).expanduser() if folder is not None else config.library.folder()
+        if create and not Catalog.exists(path):
+            return cls(path, config, None)
+        return cls(path, config, Catalog.open(path, busy_timeout_s=config.library.busy_timeout_s))
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def build(
+        self,
+        paths: Sequence[str | Path] = (),
+        options: BuildOptions = DEFAULTS,
+        *,
+        on_progress: Callable[[Progress], object] = silently,
+        notify: Notify = silently,
+        confirm: Confirm = lambda question: False,
+    ) -> BuildReport:
+        """Bring these folders, or all that the library has, up to date.
+
+        `on_progress` is told after each committed batch, `notify` gets a line when something takes
+        long, `confirm` is asked before more than half of a root is forgotten (by default such photos are kept,
+        as offline). Raises UsageError, ModelError, LibraryLockedError or StorageError; what was committed stays.
+        """
+        listener = BuildListener(on_progress, notify, confirm)
+        return build(self.folder, self._config, self._spaces, paths, options, listener)
+
+    def search(
+        self,
+        query: str | Query,
+        k: int | None = None,
+        *,
+        where: Filter = EVERYTHING,
+        space: str | None = None,
+        offset: int = 0,
+        threshold: float | None = None,
+        include_self: bool = False,
+        notify: Notify = silently,
+    ) -> Answer:
+        """The k photos nearest to the query, best first, among those that pass the filter.
+
+        A string is an expression as `Query.parse` reads it. `k` is the configuration's `top` by
+        default; `offset` leaves out results at the start; `threshold` is the least cosine. The very pictures that
+        were asked with are left out unless `include_self`. Never fewer results than there are.
+
+        Raises QueryError, NoTextError where words are asked of a space without text, PictureError for a picture
+        that cannot be read, UsageError for an unknown space.
+        """
+        parsed = Query.parse(query) if isinstance(query, str) else query
+        options = SearchOptions(
+            self._config.search.top if k is None else k, offset, threshold, include_self
+        )
+        with self._reading(space) as (view, record, index):
+            searcher = Searcher(
+                view,
+                record,
+                index,
+                lambda: self._spaces.embedder(record, notify),
+                self._config.build.limits(),
+            )
+            return searcher.answer(parsed, where, options)
+
+    def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
+        """The k photos nearest to one of the library, itself and its exact copies left out.
+
+        Raises QueryError for a photo that the library does not have.
+        """
+        return self.search(Query.photo(photo_id), k, space=space)
+
+    def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids (n,) of all present photos with a vector, ascending, and their vectors (n, dim).
+
+        The vectors are float32 and L2-normalised; exact copies have equal rows.
+        """
+        with self._reading(space) as (view, _, index):
+            pairs = lookup.photo_contents(view, EVERYTHING)
+            living = pairs[np.isin(pairs[:, 1], index.ids())]
+            return living[:, 0].copy(), index.vectors(living[:, 1])
+
+    def photo(self, photo_id: int) -> Photo:
+        """What is known of a photo, whatever its state. Raises QueryError when there is none."""
+        return Photo.from_record(self._record(photo_id))
+
+    def photos(self, where: Filter = EVERYTHING) -> list[Photo]:
+        """The photos that pass a filter, in order of their ids."""
+        with self._catalog().view() as view:
+            return [Photo.from_record(record) for record in lookup.all_photos(view, where)]
+
+    def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
+        """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
+
+        Raises QueryError for an unknown photo and PictureError for a file that cannot be read now.
+        """
+        return self._thumbnails().get(self._record(photo_id), edge)
+
+    def errors(self) -> list[Photo]:
+        """Every file that was skipped, with its reason."""
+        with self._catalog().view() as view:
+            return [Photo.from_record(record) for record in lookup.failures(view)]
+
+    def status(self) -> Status:
+        """Roots, spaces and sizes."""
+        with self._catalog().view() as view:
+            counts = lookup.count_by_state(view)
+            roots = tuple(
+                RootStatus(
+                    Path(os.fsdecode(root.path)),
+                    root.offline_reason,
+                    {state: n for (id, state), n in counts.items() if id == root.id},
+                )
+                for root in view.roots()
+            )
+            default = view.get_meta(DEFAULT)
+            spaces = tuple(
+                self._space_status(view, space, is_default=space.name == default)
+                for space in view.spaces()
+            )
+        return Status(self.folder, roots, spaces, self._sizes())
+
+    def use(self, space: str) -> None:
+        """Make a space the default, in which queries are asked. Raises UsageError."""
+        with self._catalog().writer(), self._catalog().batch() as batch:
+            batch.set_meta(DEFAULT, choose_space(batch, space).name)
+
+    def remove(self, root: str | Path) -> int:
+        """Forget a root: its photos, and the vectors that no other photo needs; how many photos.
+
+        The files themselves stay where they are. Raises UsageError.
+        """
+        path = os.fsencode(os.path.realpath(os.path.expanduser(root)))
+        catalog = self._catalog()
+        with catalog.writer():
+            with catalog.batch() as batch:
+                found = next((known for known in batch.roots() if known.path == path), None)
+                if found is None:
+                    raise UsageError(
+                        f"{root} is no root of this library; `glimpse status` lists them"
+                    )
+                count = batch.remove_root(found.id)
+            with catalog.batch() as batch:
+                hashes = batch.purge_orphans(older_than_s=0)
+            for space in self._all_spaces():
+                snapshots.publish(catalog, space)
+            self._thumbnails().forget(hashes)
+            catalog.vacuum()
+        return count
+
+    @contextmanager
+    def _reading(self, space: str | None) -> Iterator[tuple[View, SpaceRecord, VectorIndex]]:
+        """One moment of the library: a view, a space, and its vectors as of that view."""
+        with self._catalog().view() as view:
+            record = choose_space(view, space)
+            yield view, record, self._index(view, record)
+
+    def _index(self, view: View, space: SpaceRecord) -> VectorIndex:
+        with (
+            self._refreshing
+        ):  # the view is the older of two at worst; each gets its own generation
+            held = self._indexes.get(space.id)
+            seq = view.change_seq()
+            if held is None or held.change_seq > seq:
+                index = snapshots.load(view, self.folder, space)
+            else:
+                index = snapshots.refresh(view, self.folder, space, held)
+            if held is None or index.change_seq > held.change_seq:
+                self._indexes[space.id] = index
+            return index
+
+    def _record(self, photo_id: int) -> PhotoRecord:
+        with self._catalog().view() as view:
+            record = lookup.get_photo(view, photo_id)
+        if record is None:
+            raise QueryError(f"no photo {photo_id} in this library")
+        return record
+
+    def _all_spaces(self) -> list[SpaceRecord]:
+        with self._catalog().view() as view:
+            return view.spaces()
+
+    def _thumbnails(self) -> Thumbnails:
+        return Thumbnails(self.folder / THUMBNAILS, self._config.build.limits())
+
+    def _space_status(self, view: View, space: SpaceRecord, is_default: bool) -> SpaceStatus:
+        record = snapshots.newest(view, space)
+        return SpaceStatus(
+            space.name,
+            space.model,
+            space.dim,
+            space.reads_text,
+            lookup.count_vectors(view, space.id),
+            record.kind if record else EXACT,
+            record.recall if record else 1.0,
+            is_default,
+        )
+
+    def _sizes(self) -> dict[str, int]:
+        parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
+        return {
+            part: sum(file.stat().st_size for file in self.folder.glob(pattern) if file.is_file())
+            for part, pattern in parts.items()
+        }
+
+    def _catalog(self) -> Catalog:
+        """The catalog; a library that was to be made may have been made by now."""
+        if self._opened is None:
+            self._opened = Catalog.open(
+                self.folder, busy_timeout_s=self._config.library.busy_timeout_s
+            )
+        return self._opened

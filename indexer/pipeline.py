@@ -1,0 +1,277 @@
+"""Carry out plans: read, decode, embed and commit, side by side.
+
+    feed thread      files -> hash -> worker processes decode -> a bounded queue
+    calling thread   batches of pictures -> the model
+    writer thread    one transaction a batch, the commit point
+
+An interruption loses what was not committed, which is at most a batch; the next run plans anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.decode_pool import DecodePool
+from indexer.decoding import Decoded
+from indexer.embedders.base import Embedder
+from indexer.feed import Feed, Outcome
+from indexer.limits import Limits
+from indexer.planning import Pending, RootPlan
+from storage.catalog import Batch, Catalog
+from storage.records import (
+    ContentRecord,
+    EmbeddingRecord,
+    FileRecord,
+    SpaceRecord,
+    State,
+)
+
+__all__ = ["BuildReport", "Pipeline", "Progress"]
+
+log = logging.getLogger(__name__)
+
+SETTLED_BATCH = 500
+"""Files that need no model are committed so many at a time."""
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build has come.
+
+    While `stage` is "looking", `done` counts files found so far; while it is "embedding", files whose outcome
+    is committed.
+    """
+
+    stage: Literal["looking", "embedding"]
+    done: int
+    total: int = 0
+    embedded: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.stage == "looking":
+            return f"{self.done} files found"
+        rate = self.done / self.seconds if self.seconds else 0.0
+        return f"{self.done}/{self.total} files, {self.embedded} embedded, {rate:.0f} a second"
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What a build did."""
+
+    pending: int = 0
+    """Files that had to be read: new, changed, or not yet in the space."""
+    embedded: int = 0
+    unchanged: int = 0
+    known: int = 0
+    """New paths, or new time stamps, for bytes that the space had already."""
+    moved: int = 0
+    removed: int = 0
+    failed: int = 0
+    """Files that could not be read, now or before."""
+    kept: int = 0
+    """Photos whose files are gone but that were not removed, since that would be more than half of a root."""
+    states: dict[State, int] = field(default_factory=dict)
+    """Photos that became present, offline or excluded."""
+    offline_roots: dict[bytes, str] = field(default_factory=dict)
+    unreadable: dict[bytes, str] = field(default_factory=dict)
+    """Folders that could not be listed; what was known below them is kept."""
+    seconds: float = 0.0
+
+
+class Pipeline:
+    """One run over the plans of some roots, into one space."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        space: SpaceRecord,
+        embedder: Callable[[], Embedder],
+        pool: DecodePool,
+        limits: Limits,
+        batch_size: int,
+        on_progress: Callable[[Progress], object],
+        again: bool = False,
+    ) -> None:
+        self._catalog = catalog
+        self._space = space
+        self._embedder = embedder
+        self._pool = pool
+        self._limits = limits
+        self._batch_size = batch_size
+        self._on_progress = on_progress
+        self._again = again
+        self._moved_from: dict[int, list[int]] = {}
+        self._uncommitted: set[bytes] = set()
+        self._done = 0
+        self._total = 0
+        self._began = time.monotonic()
+        self.report = BuildReport()
+
+    def run(self, plans: Sequence[RootPlan]) -> None:
+        """Read and embed what is pending.
+
+        Photos that turn out to have moved leave their plan's `gone`.
+        """
+        for plan in plans:
+            for photo_id, content_id in plan.gone.items():
+                if content_id is not None:
+                    self._moved_from.setdefault(content_id, []).append(photo_id)
+        pending = [item for plan in plans for item in plan.pending]
+        self._total = self.report.pending = len(pending)
+        if pending:
+            self._process(pending)
+        self.report.seconds = time.monotonic() - self._began
+        still_gone = {id for ids in self._moved_from.values() for id in ids}
+        for plan in plans:
+            plan.gone = {id: c for id, c in plan.gone.items() if c is None or id in still_gone}
+
+    def _process(self, pending: Sequence[Pending]) -> None:
+        with self._catalog.view() as view:
+            sizes = view.content_sizes()
+        feed = Feed(
+            pending,
+            self._pool,
+            lambda item: not self._again and item.signature.size in sizes,
+            self._settled_content,
+            self._limits,
+            ahead=2 * self._batch_size,
+        )
+        with feed, ThreadPoolExecutor(1, "glimpse-writer") as writer:
+            writing: Future[None] | None = None
+            for outcomes in self._batches(feed):
+                vectors = self._embed(outcomes)
+                self._acknowledge(writing)
+                writing = writer.submit(self._commit, outcomes, vectors)
+            self._acknowledge(writing)
+
+    def _settled_content(self, sha256: bytes) -> int | None:
+        with self._catalog.view() as view:
+            content_id = view.content_id(sha256)
+            if content_id is not None and view.is_embedded(content_id, self._space.id):
+                return content_id
+        return None
+
+    def _batches(self, feed: Feed) -> Iterator[list[Outcome]]:
+        batch: list[Outcome] = []
+        decoded = 0
+        for outcome in feed:
+            batch.append(outcome)
+            decoded += isinstance(outcome.result, Decoded)
+            if decoded == self._batch_size or len(batch) == SETTLED_BATCH:
+                yield batch
+                batch, decoded = [], 0
+        if batch:
+            yield batch
+
+    def _embed(self, outcomes: Sequence[Outcome]) -> dict[bytes, Vector | None]:
+        """Vectors of the bytes that the space does not have, by hash; None where the model failed."""
+        fresh: dict[bytes, NDArray[np.uint8]] = {}
+        for outcome in outcomes:
+            if isinstance(outcome.result, Decoded) and self._is_fresh(outcome.result.sha256):
+                fresh.setdefault(outcome.result.sha256, outcome.result.pixels)
+        if not fresh:
+            return {}
+        self._uncommitted |= fresh.keys()
+        vectors = embed_batch(self._embedder(), np.stack(list(fresh.values())))
+        return dict(zip(fresh, vectors, strict=True))
+
+    def _is_fresh(self, sha256: bytes) -> bool:
+        if sha256 in self._uncommitted:
+            return False
+        return self._again or self._settled_content(sha256) is None
+
+    def _commit(self, outcomes: Sequence[Outcome], vectors: dict[bytes, Vector | None]) -> None:
+        """Write one batch; what it did counts only when it is committed."""
+        did = BuildReport()
+        with self._catalog.batch() as batch:
+            for outcome in outcomes:
+                self._put_file(batch, outcome, did, vectors)
+            records = [self._record(batch, sha256, vector) for sha256, vector in vectors.items()]
+            batch.put_embeddings(records)
+        self._uncommitted -= vectors.keys()
+        self.report.embedded += len(vectors)
+        self.report.known += did.known
+        self.report.moved += did.moved
+        self.report.failed += did.failed + sum(vector is None for vector in vectors.values())
+        self._done += len(outcomes)
+
+    def _acknowledge(self, writing: Future[None] | None) -> None:
+        """Wait until a batch is committed, and say so."""
+        if writing is None:
+            return
+        writing.result()
+        seconds = time.monotonic() - self._began
+        embedded, failed = self.report.embedded, self.report.failed
+        self._on_progress(Progress("embedding", self._done, self._total, embedded, failed, seconds))
+
+    def _put_file(
+        self, batch: Batch, outcome: Outcome, did: BuildReport, vectors: dict[bytes, Vector | None]
+    ) -> None:
+        result, item = outcome.result, outcome.item
+        content_id, signature, reason = None, item.signature, None
+        if isinstance(result, Decoded):
+            content_id = batch.add_content(_content_record(result))
+            signature = result.signature
+        elif isinstance(result, int):
+            content_id = result
+        else:
+            reason = str(result)
+            did.failed += 1
+        file = FileRecord(
+            item.root.id, item.folder, item.name, signature, outcome.read_at_ns, content_id, reason
+        )
+        moved = self._moved_from.get(content_id or 0) if item.is_new else None
+        if moved:
+            batch.move_file(moved.pop(), file)
+            did.moved += 1
+            return
+        batch.put_file(file)
+        is_fresh = isinstance(result, Decoded) and result.sha256 in vectors
+        did.known += content_id is not None and not is_fresh
+
+    def _record(self, batch: Batch, sha256: bytes, vector: Vector | None) -> EmbeddingRecord:
+        content_id = batch.content_id(sha256)
+        assert content_id is not None  # its file was put a moment ago, in the same transaction
+        reason = None if vector is not None else f"{self._space.model} gave no finite vector"
+        return EmbeddingRecord(self._space.id, content_id, vector, reason)
+
+
+def embed_batch(embedder: Embedder, pixels: NDArray[np.uint8]) -> list[Vector | None]:
+    """A vector for each picture (n, size, size, 3); None for one that the model cannot do.
+
+    A model that fails on a batch, out of memory say, is given the halves: only the culprit goes without.
+    """
+    try:
+        vectors = embedder.embed_images(pixels)
+    except (
+        RuntimeError,
+        MemoryError,
+        ValueError,
+    ) as error:  # what runtimes raise has no common root
+        if len(pixels) == 1:
+            log.warning("the model failed on a picture: %s", error)
+            return [None]
+        half = len(pixels) // 2
+        return embed_batch(embedder, pixels[:half]) + embed_batch(embedder, pixels[half:])
+    return [vector if np.isfinite(vector).all() else None for vector in vectors]
+
+
+def _content_record(picture: Decoded) -> ContentRecord:
+    return ContentRecord(
+        picture.sha256,
+        picture.signature.size,
+        picture.width,
+        picture.height,
+        picture.format,
+        **asdict(picture.metadata),
+    )

@@ -1,0 +1,183 @@
+"""Compare a root with what the catalog knows of it: what to read, and what became of the rest.
+
+Nothing is read but folders, and nothing written.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from indexer.discovery import Candidate, Rules, Walk
+from storage.catalog import View
+from storage.records import KnownFile, RootRecord, Signature, State
+
+__all__ = ["Pending", "RootPlan", "plan_root"]
+
+RACY_NS = 2_000_000_000
+"""A file changed so shortly before it was read may have changed again with the same time stamps: the clocks of
+file systems tick in steps of up to two seconds (FAT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A file to read: new, changed, or without an answer in the space."""
+
+    root: RootRecord
+    folder: bytes
+    name: bytes
+    signature: Signature
+    is_new: bool
+
+    @property
+    def path(self) -> bytes:
+        """The whole path."""
+        return os.path.join(self.root.path, self.folder, self.name)
+
+
+@dataclass(slots=True)
+class RootPlan:
+    """What is to be done about one root; photos stand by their ids."""
+
+    root: RootRecord
+    known: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    """Files that failed before and are as they were."""
+    pending: list[Pending] = field(default_factory=list)
+    states: dict[State, list[int]] = field(default_factory=dict)
+    """Photos whose state changes, by the new one."""
+    gone: dict[int, int | None] = field(default_factory=dict)
+    """Photos whose file is not there any more, with their content."""
+    offline_reason: str | None = None
+    """Why the whole root cannot be reached."""
+    unreadable: dict[bytes, str] = field(default_factory=dict)
+    """Folders that could not be listed, with the reason; what is known below them is kept."""
+
+
+def plan_root(
+    view: View,
+    root: RootRecord,
+    rules: Rules,
+    space_id: int | None,
+    hash_all: bool = False,
+    on_folder: Callable[[int], None] = lambda files: None,
+) -> RootPlan:
+    """Walk a root and compare; an unreachable root is a plan with `offline_reason`.
+
+    With `hash_all` every file is read again, also those that failed, whatever its time stamps say.
+    `on_folder` is told the number of files in each folder as it is done.
+    """
+    return _Comparison(view, root, rules, space_id, hash_all, on_folder).plan()
+
+
+class _Comparison:
+    def __init__(
+        self,
+        view: View,
+        root: RootRecord,
+        rules: Rules,
+        space_id: int | None,
+        hash_all: bool,
+        on_folder: Callable[[int], None],
+    ) -> None:
+        self._view = view
+        self._root = root
+        self._space_id = space_id
+        self._hash_all = hash_all
+        self._on_folder = on_folder
+        self._walk = Walk(root.path, rules)
+        self._plan = RootPlan(root)
+        self._devices: set[int] = set()
+        self._renumbered: dict[int, int] = {}
+        self._missing: list[tuple[bytes, KnownFile]] = []
+
+    def plan(self) -> RootPlan:
+        unvisited = self._view.folders(self._root.id)
+        reason = _why_offline(self._root.path, was_empty=not unvisited)
+        if reason is not None:
+            self._plan.offline_reason = reason
+            return self._plan
+        self._devices.add(os.stat(self._root.path).st_dev)
+        for folder, candidates in groupby(self._walk, key=lambda c: c.path.rpartition(b"/")[0]):
+            unvisited.discard(folder)
+            self._compare_folder(folder, candidates)
+        for folder in sorted(unvisited):
+            self._compare_folder(folder, iter(()))
+        self._plan.unreadable = dict(self._walk.unreadable)
+        self._judge_missing()
+        return self._plan
+
+    def _compare_folder(self, folder: bytes, candidates: Iterator[Candidate]) -> None:
+        known = self._view.known_files(self._root.id, folder, self._space_id)
+        self._plan.known += len(known)
+        seen = 0
+        for candidate in candidates:
+            seen += 1
+            name = candidate.path.rpartition(b"/")[2]
+            signature = Signature(
+                candidate.size, candidate.mtime_ns, candidate.ctime_ns, candidate.device
+            )
+            self._devices.add(candidate.device)
+            self._compare_file(folder, name, signature, known.pop(name, None))
+        self._on_folder(seen)
+        self._missing += ((os.path.join(folder, name), file) for name, file in known.items())
+
+    def _compare_file(
+        self, folder: bytes, name: bytes, now: Signature, known: KnownFile | None
+    ) -> None:
+        same = known is not None and known.signature.same_bytes(now)
+        if same and known is not None and known.signature.device != now.device:
+            self._renumbered[known.signature.device] = now.device
+        if known is None or not same or self._hash_all or _is_racy(known):
+            self._read(folder, name, now, is_new=known is None)
+        elif known.state is State.FAILED:
+            self._plan.failed += 1
+        elif not known.embedded:
+            self._read(folder, name, now, is_new=False)
+        else:
+            self._plan.unchanged += 1
+            if known.state is not State.PRESENT:
+                self._mark(State.PRESENT, known)
+
+    def _read(self, folder: bytes, name: bytes, now: Signature, *, is_new: bool) -> None:
+        self._plan.pending.append(Pending(self._root, folder, name, now, is_new))
+
+    def _mark(self, state: State, known: KnownFile) -> None:
+        self._plan.states.setdefault(state, []).append(known.id)
+
+    def _judge_missing(self) -> None:
+        """Tell the files that are gone from those that are only out of sight."""
+        for path, known in self._missing:
+            device = known.signature.device
+            if self._walk.missed(path):
+                continue
+            if self._left_out(path):
+                self._mark(State.EXCLUDED, known)
+            elif self._renumbered.get(device, device) not in self._devices:
+                self._mark(State.OFFLINE, known)  # its drive, mounted below the root, is not there
+            else:
+                self._plan.gone[known.id] = known.content_id
+
+    def _left_out(self, path: bytes) -> bool:
+        by_rule = path in self._walk.skipped or self._walk.excludes(path)
+        return by_rule and os.path.lexists(os.path.join(self._root.path, path))
+
+
+def _is_racy(known: KnownFile) -> bool:
+    return known.signature.ctime_ns >= known.read_at_ns - RACY_NS
+
+
+def _why_offline(path: bytes, was_empty: bool) -> str | None:
+    try:
+        with os.scandir(path) as entries:
+            is_empty = next(entries, None) is None
+    except NotADirectoryError:
+        return "is not a folder any more"
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return (
+        "is empty, as a drive that is not mounted would be" if is_empty and not was_empty else None
+    )

@@ -1,0 +1,95 @@
+"""Which folders a library covers, and what becomes of photos whose file is not where it was."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from indexer.errors import UsageError
+from indexer.pipeline import BuildReport
+from indexer.planning import RootPlan
+from storage.catalog import Catalog
+from storage.records import RootRecord, State
+
+__all__ = ["Confirm", "adopt", "check_paths", "covers", "settle", "tally"]
+
+Confirm = Callable[[str], bool]
+"""Asks the user a question that is answered with yes or no."""
+
+
+def check_paths(paths: Sequence[str | Path], roots: Sequence[RootRecord]) -> list[bytes]:
+    """The folders that were named, absolute and with links resolved.
+
+    Raises UsageError for one that is not there, unless the library knows it, and for a file.
+    """
+    known = {root.path for root in roots}
+    checked = []
+    for path in paths:
+        absolute = os.fsencode(os.path.realpath(os.path.expanduser(path)))
+        if os.path.isfile(absolute):
+            raise UsageError(f"{path} is a file; name the folder that it lies in")
+        if not os.path.isdir(absolute) and absolute not in known:
+            raise UsageError(f"{path} is not there; name a folder with pictures")
+        checked.append(absolute)
+    return checked
+
+
+def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
+    """The roots that cover these folders, recording those that are new.
+
+    A folder inside a root belongs to that root; a root inside a new one becomes part of it, so that no file is known
+    by two paths.
+    """
+    wanted: set[int] = set()
+    for folder in folders:
+        with catalog.batch() as batch:
+            roots = batch.roots()
+            covering = next((root for root in roots if covers(root.path, folder)), None)
+            if covering is not None:
+                wanted.add(covering.id)
+                continue
+            new = batch.add_root(folder)
+            for inner in roots:
+                if covers(folder, inner.path):
+                    batch.absorb_root(inner.id, new, os.path.relpath(inner.path, folder))
+                    wanted.discard(inner.id)
+            wanted.add(new)
+    with catalog.view() as view:
+        return [root for root in view.roots() if root.id in wanted]
+
+
+def covers(outer: bytes, inner: bytes) -> bool:
+    """Whether a folder is another one or contains it."""
+    return inner == outer or inner.startswith(os.path.join(outer, b""))
+
+
+def tally(plan: RootPlan, report: BuildReport) -> None:
+    """Count what a plan found besides the files to read."""
+    report.unchanged += plan.unchanged
+    report.failed += plan.failed
+    for folder, why in plan.unreadable.items():
+        report.unreadable[os.path.join(plan.root.path, folder)] = why
+    if plan.offline_reason:
+        report.offline_roots[plan.root.path] = plan.offline_reason
+
+
+def settle(
+    catalog: Catalog, plans: Sequence[RootPlan], confirm: Confirm, report: BuildReport
+) -> None:
+    """Record what is offline, excluded, back, or gone; asks before more than half of a root would go."""
+    for plan in plans:
+        name = os.fsdecode(plan.root.path)
+        goes = list(plan.gone)
+        states = {state: list(ids) for state, ids in plan.states.items()}
+        if 2 * len(goes) > plan.known and not confirm(
+            f"{len(goes)} of the {plan.known} photos known under {name} are gone. Forget them?"
+        ):
+            report.kept += len(goes)
+            states.setdefault(State.OFFLINE, []).extend(goes)
+            goes = []
+        with catalog.batch() as batch:
+            batch.set_root_offline(plan.root.id, plan.offline_reason)
+            for state, ids in states.items():
+                batch.set_states(ids, state)
+                report.states[state] = report.states.get(state, 0) + len(ids)
+            batch.remove_files(goes)
+        report.removed += len(goes)

@@ -1,0 +1,173 @@
+"""A bundle: one exported model in a folder of its own, and the embedder that runs it.
+
+    model.json       what the model is
+    image.onnx       pixels, uint8 (n, size, size, 3) -> unit rows
+    text.onnx        token ids, int64 (n, length) -> unit rows   } where it
+    tokenizer.json   words to token ids                          } reads text
+
+Nothing here imports PyTorch, so a query answers in the time that ONNX Runtime takes to load.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.embedders.base import Model, Preprocessing, Tokenization
+from indexer.embedders.tokenization import TextEncoder
+from indexer.errors import ModelError, NoTextError
+from indexer.runtime.session import Session
+
+__all__ = ["FORMAT", "Bundle", "OnnxEmbedder", "describe", "folder_name", "load", "read", "verify"]
+
+FORMAT = 1
+"""Version of the layout above; a bundle of a newer one is refused."""
+
+MODEL, IMAGE, TEXT, TOKENIZER = "model.json", "image.onnx", "text.onnx", "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What `model.json` says, checked."""
+
+    folder: Path
+    name: str
+    fingerprint: str
+    dim: int
+    reads_text: bool
+    licence: str
+    preprocessing: Preprocessing
+    details: dict[str, Any]
+    files: dict[str, str]
+    """SHA-256 of every other file of the bundle, in hex."""
+    tokenization: dict[str, Any] | None
+
+    def text_encoder(self) -> TextEncoder:
+        """The tokenizer; only for a bundle that reads text."""
+        how = self.tokenization or {}
+        tokenizer = (self.folder / TOKENIZER).read_text(encoding="utf-8")
+        return TextEncoder(Tokenization(tokenizer_json=tokenizer, **how))
+
+
+def folder_name(fingerprint: str) -> str:
+    """The name of a model's folder among the bundles of a library."""
+    return fingerprint[:16]
+
+
+def describe(model: Model, fingerprint: str, folder: Path) -> None:
+    """Write `model.json` for the graphs that lie in `folder`."""
+    tokenization = asdict(model.tokenization) if model.tokenization else None
+    if tokenization:
+        del tokenization["tokenizer_json"]
+    described = {
+        "format": FORMAT,
+        "name": model.name,
+        "fingerprint": fingerprint,
+        "dim": model.dim,
+        "reads_text": model.text_tower is not None,
+        "licence": model.licence,
+        "preprocessing": asdict(model.preprocessing),
+        "details": model.details,
+        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "tokenization": tokenization,
+    }
+    text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    (folder / MODEL).write_text(text, encoding="utf-8")
+
+
+def read(folder: Path) -> Bundle:
+    """What a bundle holds. Raises ModelError where it is damaged, or of a newer format."""
+    path = folder / MODEL
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        version = int(described.pop("format"))
+        if version > FORMAT:
+            raise ModelError(
+                f"{path}: written by a newer Glimpse (format {version}, this one reads {FORMAT})"
+            )
+        described["preprocessing"] = _preprocessing(described["preprocessing"])
+        bundle = Bundle(folder=folder, **described)
+        missing = [name for name in bundle.files if not (folder / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: damaged ({error}); {_AGAIN}") from error
+    if missing:
+        raise ModelError(f"{folder}: {missing[0]} is missing; {_AGAIN}")
+    return bundle
+
+
+def verify(folder: Path) -> list[str]:
+    """The files of a bundle that are not as they were written; reads every byte."""
+    bundle = read(folder)
+    return [name for name, sha256 in bundle.files.items() if _sha256(folder / name) != sha256]
+
+
+def load(folder: Path, threads: int = 0) -> "OnnxEmbedder":
+    """The embedder of a bundle. `threads` is how many cores it may use; 0 takes all."""
+    return OnnxEmbedder(read(folder), threads)
+
+
+class OnnxEmbedder:
+    """A bundle that runs on the CPU; each graph is loaded when it is first asked."""
+
+    def __init__(self, bundle: Bundle, threads: int = 0) -> None:
+        self.bundle = bundle
+        self.fingerprint = bundle.fingerprint
+        self.dim = bundle.dim
+        self.preprocessing = bundle.preprocessing
+        self.reads_text = bundle.reads_text
+        self._threads = threads
+        self._sessions: dict[str, Session] = {}
+        self._encoder: TextEncoder | None = None
+        self._loading = threading.RLock()
+
+    def embed_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed RGB pictures (n, size, size, 3) as rows (n, dim), L2-normalised."""
+        size = self.preprocessing.size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise ValueError(f"uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
+        return self._run(IMAGE, pixels)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as rows (n, dim), L2-normalised; NoTextError without a text tower."""
+        return self._run(TEXT, self._text_encoder().encode(texts))
+
+    def cuts(self, text: str) -> bool:
+        """Whether the text is longer than the model's context, so that its end goes unread."""
+        return self._text_encoder().cuts(text)
+
+    def _run(self, graph: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        if not len(values):
+            return np.empty((0, self.dim), np.float32)
+        return self._session(graph).run(values)
+
+    def _session(self, graph: str) -> Session:
+        with self._loading:
+            if graph not in self._sessions:
+                self._sessions[graph] = Session(self.bundle.folder / graph, self._threads)
+            return self._sessions[graph]
+
+    def _text_encoder(self) -> TextEncoder:
+        if not self.reads_text:
+            raise NoTextError(f"{self.bundle.name} reads pictures only")
+        with self._loading:
+            self._encoder = self._encoder or self.bundle.text_encoder()
+            return self._encoder
+
+
+_AGAIN = "delete the folder, and the model is exported again"
+
+
+def _preprocessing(described: dict[str, Any]) -> Preprocessing:
+    mean, std = tuple(described["mean"]), tuple(described["std"])
+    return Preprocessing(**{**described, "mean": mean, "std": std})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

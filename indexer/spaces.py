@@ -1,0 +1,106 @@
+"""Embedding spaces: which model a library uses, and the embedder that runs it.
+
+A model is loaded with PyTorch once, exported into the library, and from then on runs from that export.
+"""
+
+import difflib
+import re
+from pathlib import Path
+
+from indexer.config import RuntimeConfig
+from indexer.embedders import load_model
+from indexer.embedders.base import Embedder, Model, Notify
+from indexer.errors import ModelError, UsageError
+from indexer.runtime import bundle
+from storage.catalog import Batch, View
+from storage.records import SpaceRecord
+
+__all__ = ["Spaces", "choose_space"]
+
+MODELS = "models"
+DEFAULT = "default_space"
+
+
+def choose_space(view: View, name: str | None = None) -> SpaceRecord:
+    """The space of that name, or the default one. Raises UsageError."""
+    spaces = view.spaces()
+    if name is None:
+        name = view.get_meta(DEFAULT)
+        if name is None:
+            raise UsageError("this library has no photos yet; add some with: glimpse build PATH")
+    for space in spaces:
+        if space.name == name:
+            return space
+    names = [space.name for space in spaces]
+    near = difflib.get_close_matches(name, names, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
+    raise UsageError(f"no space is called {name}; {remedy}")
+
+
+class Spaces:
+    """The spaces of one library and their embedders, each loaded once."""
+
+    def __init__(self, folder: Path, config: RuntimeConfig) -> None:
+        self._models = folder / MODELS
+        self._config = config
+        self._embedders: dict[str, Embedder] = {}
+
+    def find(self, view: View, model: str | None, name: str | None) -> SpaceRecord | None:
+        """The space to build, where there is one: by its name, its model, or as the default."""
+        spaces = view.spaces()
+        if name is not None and (model is None and spaces):
+            return choose_space(view, name)  # a name mistyped must not become a new space
+        if name is not None:
+            return next((space for space in spaces if space.name == name), None)
+        if model is not None:
+            return next((space for space in spaces if space.model == model), None)
+        return choose_space(view) if spaces else None
+
+    def add(self, batch: Batch, model: Model, name: str | None) -> SpaceRecord:
+        """A new space for a model, or the one that has the same weights; the first is the default."""
+        fingerprint = model.fingerprint()
+        spaces = batch.spaces()
+        for space in spaces:
+            if space.fingerprint == fingerprint and name in (None, space.name):
+                return space
+        name = name or _free_name(model.name, {space.name for space in spaces})
+        reads_text = model.text_tower is not None
+        id = batch.add_space(name, model.name, fingerprint, model.dim, reads_text)
+        if not spaces:
+            batch.set_meta(DEFAULT, name)
+        return SpaceRecord(id, name, model.name, fingerprint, model.dim, reads_text)
+
+    def export(self, model: Model, notify: Notify) -> None:
+        """Keep the model in the library in the form in which it runs."""
+        from indexer.runtime.export import (
+            export,
+        )  # imports torch, which a library in use never needs
+
+        notify(f"preparing {model.name} for this machine (once)")
+        export(model, self._models)
+
+    def embedder(self, space: SpaceRecord, notify: Notify) -> Embedder:
+        """The space's embedder; exports its model again should the export be missing."""
+        if space.fingerprint not in self._embedders:
+            folder = self._models / bundle.folder_name(space.fingerprint)
+            if not folder.exists():
+                self._restore(space, notify)
+            self._embedders[space.fingerprint] = bundle.load(folder, self._config.threads)
+        return self._embedders[space.fingerprint]
+
+    def _restore(self, space: SpaceRecord, notify: Notify) -> None:
+        model = load_model(space.model, notify)
+        if model.fingerprint() != space.fingerprint:
+            raise ModelError(
+                f"{space.model} has other weights or preprocessing than space {space.name} was built with; "
+                f"build a space of its own for it with: glimpse build --model {space.model} --space NAME"
+            )
+        self.export(model, notify)
+
+
+def _free_name(model: str, taken: set[str]) -> str:
+    stem = re.sub(r"[^a-z0-9]+", "-", model.lower().rpartition("/")[0] or model.lower()).strip("-")
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}-{number}", number + 1
+    return name

@@ -1,0 +1,122 @@
+"""The catalog's database connection: SQLite in WAL mode, whose errors arrive as ours."""
+
+import logging
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
+
+__all__ = ["CATALOG", "back_up", "check", "open_engine", "refuse_network_folder"]
+
+log = logging.getLogger(__name__)
+
+CATALOG = "catalog.sqlite"
+NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
+MOUNTS = Path("/proc/self/mounts")
+
+
+def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
+    """An engine over the catalog file, made if missing.
+
+    A connection with the execution option `write=True` takes the write lock as it begins, so that a
+    transaction never fails half-way for want of it.
+    """
+    engine = create_engine(f"sqlite:///{catalog}", connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def _translate(context: ExceptionContext) -> None:
+        ours = _as_ours(context.original_exception, catalog)
+        if ours is not None:
+            raise ours from context.original_exception
+
+    return engine
+
+
+def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return LibraryLockedError(
+                f"{catalog} is held by another process; try again when that is done"
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return damaged(catalog, str(error))
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return StorageError(
+                f"{catalog.parent}: {error}; what was finished is kept. Free some space and run it again"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return StorageError(
+                f"{catalog}: {error}; the library's folder must be readable and writable by you"
+            )
+    return None
+
+
+def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
+    """The refusal to touch a damaged catalog, naming the newest backup beside it."""
+    backups = sorted(catalog.parent.glob(f"{CATALOG}.*.backup"), key=lambda p: p.stat().st_mtime)
+    remedy = f"The newest backup is {backups[-1]}" if backups else "There is no backup"
+    return CatalogDamagedError(
+        f"{catalog} is damaged ({finding}); nothing was changed. {remedy}; "
+        f"or build a new library with --library"
+    )
+
+
+def check(engine: Engine, catalog: Path) -> None:
+    """Let SQLite look the catalog over; raises CatalogDamagedError with its first finding."""
+    with engine.connect() as connection:
+        finding = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if finding != "ok":
+        raise damaged(catalog, str(finding))
+
+
+def back_up(engine: Engine, catalog: Path, label: str) -> Path:
+    """Copy the catalog beside itself with SQLite's online backup, while others may go on reading."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    target = catalog.with_name(f"{CATALOG}.{label}-{stamp}.backup")
+    with engine.connect() as connection, sqlite3.connect(target) as copy:
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(copy)
+    copy.close()
+    return target
+
+
+def refuse_network_folder(folder: Path) -> None:
+    """Raise StorageError where the folder lies on a network filesystem, since WAL fails there."""
+    filesystem = _filesystem_of(folder.resolve())
+    if filesystem in NETWORK_FILESYSTEMS:
+        raise StorageError(
+            f"{folder} lies on a network filesystem ({filesystem}), where SQLite cannot keep a catalog "
+            f"safe; name a folder on a local disk with --library (the photos may stay where they are)"
+        )
+
+
+def _filesystem_of(folder: Path) -> str | None:
+    if not MOUNTS.exists():  # not Linux
+        return None
+    best: tuple[int, str | None] = (-1, None)
+    for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
+        _device, mount, filesystem, *_ = line.split(" ")
+        mount = mount.encode().decode("unicode_escape")  # spaces stand as \040
+        if folder.is_relative_to(mount) and len(mount) >= best[0]:
+            best = (len(mount), filesystem)
+    return best[1]

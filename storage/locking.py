@@ -1,0 +1,34 @@
+"""One writer at a time, across processes: an advisory lock on a file in the library's folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from storage.errors import LibraryLockedError
+
+__all__ = ["writer_lock"]
+
+
+@contextmanager
+def writer_lock(folder: Path) -> Iterator[None]:
+    """Hold the library's write lock; LibraryLockedError names the process that has it.
+
+    The kernel drops the lock when its holder ends, however it ends.
+    """
+    holder = folder / "writer.pid"  # apart from the lock, whose file is emptied by whoever tries it
+    lock = FileLock(folder / "writer.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        pid = holder.read_text() if holder.exists() else "unknown"
+        raise LibraryLockedError(
+            f"{folder} is locked by process {pid}, which is writing to it; wait for it or stop it"
+        ) from None
+    try:
+        holder.write_text(str(os.getpid()))
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,158 @@
+"""Questions about photos: which may answer, what is known of each, how many there are."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Row, Select, func, select
+
+from storage.catalog import View, chunked
+from storage.filters import Filter, conditions
+from storage.records import ContentRecord, PhotoRecord, State
+from storage.tables import contents, embeddings, photos, roots
+
+__all__ = [
+    "all_photos",
+    "allowed_contents",
+    "count_by_state",
+    "count_photos",
+    "count_vectors",
+    "failures",
+    "get_photo",
+    "photo_contents",
+    "photos_of_contents",
+]
+
+CONTENT_COLUMNS = [contents.c[name] for name in ContentRecord.__slots__]
+
+
+def allowed_contents(view: View, where: Filter) -> NDArray[np.int64] | None:
+    """Sorted ids of the contents that have a photo passing the filter; None when all have one."""
+    if where.is_empty() and not _any_hidden(view):
+        return None
+    query = _joined(select(photos.c.content_id)).where(*conditions(where, view.roots())).distinct()
+    return np.sort(np.fromiter(view.connection.scalars(query), np.int64))
+
+
+def _any_hidden(view: View) -> bool:
+    hidden = select(photos.c.id).where(
+        photos.c.state != State.PRESENT, photos.c.content_id.is_not(None)
+    )
+    return view.connection.execute(hidden.limit(1)).first() is not None
+
+
+def count_photos(view: View, where: Filter, space_id: int) -> int:
+    """How many photos pass the filter and have a vector in the space."""
+    embedded = (embeddings.c.space_id == space_id) & embeddings.c.vector.is_not(None)
+    query = (
+        _joined(select(func.count()))
+        .join(embeddings, embeddings.c.content_id == photos.c.content_id)
+        .where(embedded, *conditions(where, view.roots()))
+    )
+    return int(view.connection.scalar(query) or 0)
+
+
+def photos_of_contents(
+    view: View, content_ids: Sequence[int], where: Filter
+) -> dict[int, list[PhotoRecord]]:
+    """The photos with these bytes that pass the filter, by content, each list in order of ids."""
+    found: dict[int, list[PhotoRecord]] = defaultdict(list)
+    wanted = conditions(where, view.roots())
+    for ids in chunked(content_ids):
+        for photo in _select(view, photos.c.content_id.in_(ids), *wanted):
+            assert photo.content_id is not None
+            found[photo.content_id].append(photo)
+    return found
+
+
+def get_photo(view: View, photo_id: int) -> PhotoRecord | None:
+    """What is known of one photo, whatever its state."""
+    return next(iter(_select(view, photos.c.id == int(photo_id))), None)
+
+
+def all_photos(view: View, where: Filter) -> Iterable[PhotoRecord]:
+    """Every photo that passes the filter, in order of ids."""
+    return _select(view, *conditions(where, view.roots()))
+
+
+def photo_contents(view: View, where: Filter) -> NDArray[np.int64]:
+    """Ids of the photos that pass the filter with those of their contents, (n, 2), ascending."""
+    query = _joined(select(photos.c.id, photos.c.content_id)).where(
+        *conditions(where, view.roots())
+    )
+    rows = view.connection.execute(query.order_by(photos.c.id)).all()
+    return np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+
+
+def failures(view: View) -> list[PhotoRecord]:
+    """Photos that could not be read, or that a model gave no vector for, with the reason."""
+    unread = _select(view, photos.c.state == State.FAILED)
+    unembedded = (
+        select(photos.c.id, embeddings.c.reason)
+        .join(embeddings, embeddings.c.content_id == photos.c.content_id)
+        .where(embeddings.c.reason.is_not(None))
+    )
+    reasons: dict[int, str] = dict(view.connection.execute(unembedded).tuples().all())
+    found = [
+        photo for ids in chunked(list(reasons)) for photo in _select(view, photos.c.id.in_(ids))
+    ]
+    return [*unread, *(replace(photo, reason=reasons[photo.id]) for photo in found)]
+
+
+def count_by_state(view: View) -> dict[tuple[int, State], int]:
+    """Photos by root and state."""
+    groups = (photos.c.root_id, photos.c.state)
+    query = select(*groups, func.count()).group_by(*groups)
+    return {(root, State(state)): n for root, state, n in view.connection.execute(query)}
+
+
+def count_vectors(view: View, space_id: int) -> int:
+    """Living vectors of a space."""
+    query = (
+        select(func.count())
+        .select_from(embeddings.join(contents, contents.c.id == embeddings.c.content_id))
+        .where(
+            embeddings.c.space_id == space_id,
+            embeddings.c.vector.is_not(None),
+            contents.c.orphaned_at.is_(None),
+        )
+    )
+    return int(view.connection.scalar(query) or 0)
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    return query.select_from(photos.outerjoin(contents, contents.c.id == photos.c.content_id))
+
+
+def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:
+    own = photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"]
+    query = (
+        select(roots.c.path, *own, *CONTENT_COLUMNS)
+        .select_from(
+            photos.join(roots, roots.c.id == photos.c.root_id).outerjoin(
+                contents, contents.c.id == photos.c.content_id
+            )
+        )
+        .where(*where)
+        .order_by(photos.c.id)
+    )
+    return [_photo(row) for row in view.connection.execute(query)]
+
+
+def _photo(row: Row[Any]) -> PhotoRecord:
+    root, id, content_id, folder, name, state, reason, size, mtime_ns, *known = tuple(row)
+    return PhotoRecord(
+        id,
+        content_id,
+        root,
+        folder,
+        name,
+        State(state),
+        reason,
+        size,
+        mtime_ns,
+        ContentRecord(*known) if content_id is not None else None,
+    )

@@ -1,0 +1,67 @@
+"""From an older schema to this one: append-only steps, each in one transaction with its number.
+
+A new library is created from `tables.py` as it stands. A step, once released, is never edited: it brings a
+catalog from the version before it to its own.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, select, update
+
+from storage.errors import LibraryVersionError
+from storage.tables import meta, metadata
+
+__all__ = ["MIGRATIONS", "Migration", "create_schema", "migrate", "schema_version"]
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: Sequence[Migration] = ()
+"""Step i brings version i + 1 to version i + 2."""
+
+FIRST_VERSION = 1
+
+
+def create_schema(connection: Connection, library_id: str) -> None:
+    """Lay the newest schema into an empty database."""
+    metadata.create_all(connection)
+    rows = {
+        "schema_version": str(FIRST_VERSION + len(MIGRATIONS)),
+        "library_id": library_id,
+        "change_seq": "0",
+    }
+    connection.execute(meta.insert(), [{"key": k, "value": v} for k, v in rows.items()])
+
+
+def schema_version(connection: Connection) -> int:
+    """The version that the catalog says it has."""
+    value = connection.scalar(select(meta.c.value).where(meta.c.key == "schema_version"))
+    return int(value or 0)
+
+
+def migrate(
+    engine: Engine,
+    name: str,
+    back_up: Callable[[int], Path],
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> None:
+    """Bring the catalog to the newest schema; `back_up(version)` copies it aside before the first step.
+
+    Raises LibraryVersionError for a schema that is newer than this program.
+    """
+    newest = FIRST_VERSION + len(migrations)
+    with engine.connect() as connection:
+        found = schema_version(connection)
+    if not FIRST_VERSION <= found <= newest:
+        raise LibraryVersionError(
+            f"{name} has schema {found}; this Glimpse reads {FIRST_VERSION} to {newest}. "
+            f"Install the Glimpse that wrote it, or build a new library with --library"
+        )
+    if found < newest:
+        back_up(found)
+    for number in range(found, newest):
+        with engine.begin() as connection:
+            migrations[number - FIRST_VERSION](connection)
+            connection.execute(
+                update(meta).where(meta.c.key == "schema_version").values(value=str(number + 1))
+            )

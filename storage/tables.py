@@ -1,0 +1,150 @@
+"""The schema: every table and column, once.
+
+Paths are bytes, since a file name need not be UTF-8. Every row that a snapshot depends on carries the
+`change_seq` of the transaction that wrote it, so that "what came later" is one comparison.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "contents",
+    "embeddings",
+    "meta",
+    "metadata",
+    "photos",
+    "removals",
+    "roots",
+    "snapshots",
+    "spaces",
+]
+
+metadata = MetaData()
+
+# SQLite knows AUTOINCREMENT, which never reuses an id, for INTEGER primary keys alone.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+roots = Table(
+    "roots",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("offline_reason", Text),
+    sqlite_autoincrement=True,
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("taken_at", Text),
+    Column("taken_offset_minutes", Integer),
+    Column("camera", Text),
+    Column("lens", Text),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("altitude_m", Float),
+    Column("rating", Integer),
+    # When the last photo with these bytes went, in seconds since 1970. The vectors stay for a while, so that
+    # a file that moves from one root to another in two steps is not embedded again.
+    Column("orphaned_at", Float),
+    Index("contents_by_size", "size"),
+    sqlite_autoincrement=True,
+)
+
+photos = Table(
+    "photos",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("root_id", Id, ForeignKey("roots.id"), nullable=False),
+    Column("folder", LargeBinary, nullable=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("device", BigInteger, nullable=False),
+    # The clock when the bytes were read: a file changed within the clock's grain of it is read again.
+    Column("read_at_ns", BigInteger, nullable=False),
+    Column("content_id", Id, ForeignKey("contents.id")),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    UniqueConstraint("root_id", "folder", "name"),
+    Index("photos_by_content", "content_id"),
+    Index("photos_by_state", "state"),
+    sqlite_autoincrement=True,
+)
+
+spaces = Table(
+    "spaces",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("reads_text", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("space_id", Id, ForeignKey("spaces.id"), primary_key=True),
+    Column("content_id", Id, ForeignKey("contents.id"), primary_key=True),
+    # Little-endian float16, L2-normalised; NULL where the model gave no usable vector, with the reason.
+    Column("vector", LargeBinary),
+    Column("reason", Text),
+    Column("change_seq", BigInteger, nullable=False),
+    Index("embeddings_by_change", "space_id", "change_seq"),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("space_id", Id, ForeignKey("spaces.id"), nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("change_seq", BigInteger, nullable=False),
+    Index("removals_by_change", "space_id", "change_seq"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("space_id", Id, ForeignKey("spaces.id"), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("max_seq", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("recall", Float, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
