@@ -11,7 +11,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Self
 
-from indexer.decode_process import CrashedError, DecodeProcess
+from indexer.decode_process import CrashedError, DecodeProcess, too_late
 from indexer.decoding import Decoded
 from indexer.embedders.base import Preprocessing
 from indexer.errors import GlimpseError, PictureError
@@ -226,14 +226,15 @@ class _Worker(threading.Thread):
             late, self._late = self._late, None
             if late is not None and late is not first:
                 return  # killed for a task that was answered at the last moment
-            limit = f"decoding took over {self._timeout_s:g} s (decode_timeout_s)"
-            answer = PictureError(limit if late else str(error))
+            answer = PictureError(too_late(self._timeout_s) if late else str(error))
         finally:
             self._due = None
         if not self._closed:
             self._held.popleft().answer(answer)
 
     def _decode(self, first: _Task) -> Decoded | PictureError:
+        if self._process and not self._sent and not self._process.is_alive():
+            self._drop_process()  # it was ended while it had nothing to do; no file is to blame
         process = self._process
         if process is None:
             self._due = first, time.monotonic() + _START_S

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,7 +20,7 @@ from indexer.limits import Limits
 from indexer.metadata import Metadata
 from storage.records import Signature
 
-__all__ = ["CrashedError", "DecodeProcess"]
+__all__ = ["CrashedError", "DecodeProcess", "too_late"]
 
 # -I: neither the working folder nor the environment says what is imported, only the parent's path.
 # Ctrl-C reaches every process of a terminal; here the parent decides what to do about it.
@@ -40,9 +41,10 @@ class CrashedError(Exception):
 
 
 class DecodeProcess:
-    """Starts at once; every other call waits for the process, but for `kill`."""
+    """Starts at once; `begin`, `send` and `receive` wait for the process."""
 
     def __init__(self, preprocessing: Preprocessing, limits: Limits, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self._settings = {
             "preprocessing": asdict(preprocessing),
             "limits": asdict(limits),
@@ -95,6 +97,10 @@ class DecodeProcess:
             self.kill()
             raise CrashedError("the decoder's answer makes no sense") from error
 
+    def is_alive(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End the process, from any thread; whoever waits for it gets CrashedError."""
         self._process.kill()
@@ -127,9 +133,16 @@ class DecodeProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             status = self._process.wait()
+        if -status == getattr(signal, "SIGALRM", None):
+            return too_late(self._timeout_s)
         if status < 0:
             return f"the decoder crashed (signal {-status})"
         return f"the decoder crashed (exit status {status})"
+
+
+def too_late(timeout_s: float) -> str:
+    """The reason for a file that takes longer than it may."""
+    return f"decoding took over {timeout_s:g} s (decode_timeout_s)"
 
 
 def _present(stream: IO[bytes] | None) -> IO[bytes]:

@@ -225,7 +225,11 @@ def _reduced(image: Image.Image, at_least: int) -> Image.Image:
     By a power of two, which divides the sizes that cameras make; a remainder shifts the picture.
     """
     factor = min(image.size) // (at_least * _SPARE)
-    if factor < 2 or image.mode not in _REDUCIBLE_MODES or "transparency" in image.info:
+    if factor < 2 or "transparency" in image.info:
+        return image
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode not in _REDUCIBLE_MODES:
         return image
     return image.reduce(1 << (factor.bit_length() - 1))
 

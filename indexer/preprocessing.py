@@ -33,13 +33,10 @@ def preprocess(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.u
     an aspect ratio of 16; near them beyond it.
     """
     edge, kernel = edge_needed(preprocessing), _FILTERS[preprocessing.interpolation]
-    if max(image.size) > _EXTREME * min(image.size):
-        if preprocessing.resize == "shortest":
-            image = _middle(image)
-        elif preprocessing.resize == "squash":
-            # Pillow resizes the width first, which here would leave `edge` very long columns.
-            image = image.resize((image.width, edge), kernel)
-    resized = image.resize(_target(image.size, edge, preprocessing.resize), kernel)
+    if preprocessing.resize == "shortest":
+        image = _middle(image)
+    target = _target(image.size, edge, preprocessing.resize)
+    resized = _shortened(image, edge).resize(target, kernel)
     return np.asarray(_centred(resized, preprocessing.size, preprocessing.fill))
 
 
@@ -59,13 +56,27 @@ def _target(
             return int(edge * width / height), edge
 
 
+def _is_extreme(image: Image.Image) -> bool:
+    return max(image.size) > _EXTREME * min(image.size)
+
+
 def _middle(image: Image.Image) -> Image.Image:
-    """The middle of a strip, `_EXTREME` times as long as it is wide: more than a crop can keep."""
+    """The middle of an extreme strip, `_EXTREME` times as long as wide: more than a crop keeps."""
+    if not _is_extreme(image):
+        return image
     short, long = sorted(image.size)
     margin = (long - _EXTREME * short) // 2
     if image.width == long:
         return image.crop((margin, 0, long - margin, short))
     return image.crop((0, margin, short, long - margin))
+
+
+def _shortened(image: Image.Image, edge: int) -> Image.Image:
+    """An extreme strip averaged along its length, down to about `_EXTREME` times `edge`."""
+    if not _is_extreme(image):
+        return image
+    width, height = (max(1, length // (_EXTREME * edge)) for length in image.size)
+    return image.reduce((width, height))
 
 
 def _centred(image: Image.Image, size: int, fill: int) -> Image.Image:

@@ -95,7 +95,7 @@ def failures(view: View) -> list[PhotoRecord]:
         .join(embeddings, embeddings.c.content_id == photos.c.content_id)
         .where(embeddings.c.reason.is_not(None))
     )
-    reasons: dict[int, str] = dict(view.connection.execute(unembedded).tuples().all())
+    reasons: dict[int, str] = {row[0]: row[1] for row in view.connection.execute(unembedded)}
     found = [
         photo for ids in chunked(list(reasons)) for photo in _select(view, photos.c.id.in_(ids))
     ]

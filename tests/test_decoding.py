@@ -95,7 +95,9 @@ def test_a_truncated_jpeg_says_so() -> None:
 
 def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100)))
@@ -148,9 +150,10 @@ def test_a_damaged_file_is_decoded_or_refused_and_nothing_else(
     start = int(where * len(data))
     data[start : start + len(junk)] = junk
     try:
-        assert decode(bytes(data), Limits(max_megapixels=10)).image.mode == "RGB"
+        mode = decode(bytes(data), Limits(max_megapixels=10)).image.mode
     except PictureError as error:
-        assert 0 < len(str(error)) < 150
+        mode = "RGB" if 0 < len(str(error)) < 150 else str(error)
+    assert mode == "RGB"
 
 
 DAMAGEABLE = {format: encoded(scene(), format) for format in SAVABLE}
@@ -218,7 +221,9 @@ def matrix_profile(primaries: list[tuple[float, float, float]], gamma: float) ->
 
     curve = b"curv\0\0\0\0" + struct.pack(">IHxx", 1, round(gamma * 256))
     tags = [(b"wtpt", xyz((0.9642, 1.0, 0.8249)))]
-    tags += [(name, xyz(p)) for name, p in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries)]
+    tags += [
+        (name, xyz(p)) for name, p in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=False)
+    ]
     tags += [(name, curve) for name in ((b"rTRC", b"gTRC", b"bTRC") if primaries else (b"kTRC",))]
     return icc_profile(b"RGB " if primaries else b"GRAY", b"XYZ ", b"mntr", tags)
 

@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ HARD = [
     " ",
     "a photo of a dog",
     "It's the cat's, they'LL say; I'd've 'TIS",
-    "naïve café, Ångström, Straße, ﬁne, İstanbul, ſ'ſ",
+    "naïve café, Ångström, Straße, ﬁne, İstanbul, \u017f'\u017f",
     "两只狗在海滩上 東京 서울",
     "👍🏽👨‍👩‍👧😀 and words",
     "1234 5½ ² ٣ x2y",
@@ -48,10 +47,9 @@ HARD = [
 ]
 TINY: dict[str, Any] = {
     "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "head_width": 32, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
 }
-Notices = list[str]
 
 
 def random_model(config: dict[str, Any], **options: Any) -> Any:
@@ -81,7 +79,9 @@ def unit(rows: torch.Tensor) -> NDArray[np.float32]:
     return torch.nn.functional.normalize(rows, dim=1).numpy()
 
 
-def assert_answers_as_open_clip(folder: Path, bundle_folder: Path, texts: list[str] = TEXTS) -> None:
+def assert_answers_as_open_clip(
+    folder: Path, bundle_folder: Path, texts: list[str] = TEXTS
+) -> None:
     """Compare a bundle with open_clip's own loading of the same folder."""
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     tokens = open_clip.get_tokenizer(f"local-dir:{folder}")(texts)
@@ -170,7 +170,9 @@ def test_a_hugging_face_text_tower_answers_as_in_open_clip(
     config = TINY | {"text_cfg": text, "custom_text": True}
     folder = tmp_path / "model"
     tokenizer = HFTokenizer(str(words_folder), context_length=12)
-    save_for_hf(random_model(config), tokenizer, config, str(folder), safe_serialization=True)
+    theirs = random_model(config)
+    open_clip.set_model_preprocess_cfg(theirs, {"mean": [0.5] * 3, "std": [0.5] * 3})
+    save_for_hf(theirs, tokenizer, config, str(folder), safe_serialization=True)
     model = load_model(f"open_clip:local-dir:{folder}", lambda _: None)
     assert_answers_as_open_clip(folder, export(model, tmp_path / "models"))
 
@@ -230,10 +232,7 @@ def test_a_training_checkpoint_is_the_same_model(
 def test_openai_archives_get_the_activation_that_they_were_trained_with(
     tiny_arch: str, tmp_path: Path
 ) -> None:
-    model = random_model(TINY, quick_gelu=True)
-    for name, value in (("input_resolution", 32), ("context_length", 16), ("vocab_size", 49408)):
-        module = torch.nn.Module.register_buffer
-        module(model.visual if name == "input_resolution" else model, f"{name}_", torch.tensor(value))
+    model = random_model(TINY, quick_gelu=True).half().float()
     archive(model, tmp_path / "openai.pt")
     loaded = load_model(f"open_clip:{tiny_arch}@{tmp_path / 'openai.pt'}", lambda _: None)
     pixels, ids = torch.rand(2, 3, 32, 32), open_clip.tokenize(TEXTS, 16)
@@ -244,6 +243,151 @@ def test_openai_archives_get_the_activation_that_they_were_trained_with(
 
 
 def archive(model: Any, path: Path) -> None:
+    """Write what OpenAI published: a traced program with three numbers beside the weights."""
+    for name, value in (("input_resolution", 32), ("context_length", 16), ("vocab_size", 49408)):
+        model.__dict__.pop(name, None)
+        model.register_buffer(name, torch.tensor(value))
+    inputs = {
+        "encode_image": torch.zeros(2, 3, 32, 32),
+        "encode_text": torch.zeros(2, 16, dtype=torch.int64),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, but such files are about
-        torch.jit.save(open_clip.model.trace_model(model, batch_size=2), str(path))
+        torch.jit.save(torch.jit.trace_module(model, inputs, check_trace=False), str(path))
+
+
+def test_the_same_weights_under_two_names_are_one_model(
+    tiny_arch: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    weights = tiny_folder / "open_clip_model.safetensors"
+    config = {"mean": None, "std": None}
+    folder = save(random_model(TINY), TINY, tmp_path / "again", **config)
+    by_file = load_model(f"open_clip:{tiny_arch}@{weights}", lambda _: None)
+    by_folder = load_model(f"open_clip:local-dir:{folder}", lambda _: None)
+    other = load_model(f"open_clip:local-dir:{tiny_folder}", lambda _: None)
+    assert by_file.fingerprint() == by_folder.fingerprint()
+    assert by_file.fingerprint() != other.fingerprint()  # another mean
+
+
+def test_weights_of_another_shape_are_refused_with_file_key_and_shapes(
+    tiny_arch: str, tmp_path: Path
+) -> None:
+    state = random_model(TINY).state_dict()
+    state["text_projection"] = torch.zeros(32, 8)
+    del state["ln_final.bias"]
+    save_file(state, tmp_path / "odd.safetensors")
+    with pytest.raises(CheckpointError) as refusal:
+        load_model(f"open_clip:{tiny_arch}@{tmp_path / 'odd.safetensors'}", lambda _: None)
+    for told in ("odd.safetensors", "ln_final.bias", "text_projection", "[32, 8]", "[32, 24]"):
+        assert told in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_or_folder_is_said_to_be_missing(tiny_arch: str, tmp_path: Path) -> None:
+    for reference in (f"{tiny_arch}@{tmp_path}/none.pt", f"local-dir:{tmp_path}"):
+        with pytest.raises(ModelUnavailableError, match="no such file"):
+            load_model(f"open_clip:{reference}", lambda _: None)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model_cfg": {"embed_dim": 8}}'])
+def test_a_folder_with_another_kind_of_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "open_clip_config.json").write_text(text)
+    with pytest.raises(ModelError, match="not a configuration of open_clip"):
+        load_model(f"open_clip:local-dir:{tmp_path}", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("side", "changes", "reason"),
+    [
+        ("vision_cfg", {"unheard_of": 1}, "unheard_of"),
+        ("vision_cfg", {"timm_model_name": "hf-hub:some/one"}, "fetched from elsewhere"),
+        ("text_cfg", {"tokenizer_kwargs": {"trust_remote_code": True}}, "trust_remote_code"),
+    ],
+)
+def test_a_configuration_that_asks_for_more_than_a_model_is_refused(
+    tmp_path: Path, side: str, changes: dict[str, Any], reason: str
+) -> None:
+    config = TINY | {side: TINY[side] | changes}
+    folder = save(random_model(TINY), config, tmp_path)
+    with pytest.raises(ModelError, match=reason):
+        load_model(f"open_clip:local-dir:{folder}", lambda _: None)
+
+
+def test_a_text_tower_with_code_of_its_own_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    described = {"auto_map": {"AutoConfig": "evil.Config"}, "model_type": "evil"}
+    (tmp_path / "text" / "config.json").write_text(json.dumps(described))
+    config = TINY | {"text_cfg": {"hf_model_name": "text"}}
+    folder = save(random_model(TINY), config, tmp_path)
+    with pytest.raises(ModelError, match="code of its own"):
+        load_model(f"open_clip:local-dir:{folder}", lambda _: None)
+
+
+def test_a_model_that_is_nearly_named_is_named(tiny_arch: str) -> None:
+    with pytest.raises(UnknownModelError, match="did you mean open_clip:ViT-B-32/openai"):
+        load_model("open_clip:ViT-B-32/opnai", lambda _: None)
+    with pytest.raises(UnknownModelError, match=f"did you mean {tiny_arch}"):
+        load_model("open_clip:tiny-clop@weights.pt", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def simple() -> TextEncoder:
+    return TextEncoder(open_clip_tokenizer.simple(77, {}))
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_clips_token_ids_are_open_clips(simple: TextEncoder, text: str) -> None:
+    np.testing.assert_array_equal(simple.encode([text]), open_clip.tokenize([text]))
+
+
+PIECES = st.sampled_from(
+    ["<end_of_text>", "<start_of_text>", "'s", "'LL", "&amp;", "&#39;", " ", "\n", "\u017f", "İ"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=25).map("".join))
+def test_clips_token_ids_are_open_clips_whatever_is_typed(text: str) -> None:
+    encoder = _shared_encoder()
+    np.testing.assert_array_equal(encoder.encode([text]), open_clip.tokenize([text]))
+
+
+def _shared_encoder(made: list[TextEncoder] = []) -> TextEncoder:  # noqa: B006 - a cache
+    if not made:
+        made.append(TextEncoder(open_clip_tokenizer.simple(77, {})))
+    return made[0]
+
+
+@pytest.mark.parametrize("clean", ["lower", "whitespace", "canonicalize"])
+@pytest.mark.parametrize("text", HARD)
+def test_every_cleaning_is_open_clips(clean: str, text: str) -> None:
+    theirs = open_clip.SimpleTokenizer(clean=clean, context_length=32)
+    ours = cleaning_encoder(clean)
+    np.testing.assert_array_equal(ours.encode([text]), theirs([text]))
+
+
+def cleaning_encoder(clean: str, made: dict[str, TextEncoder] = {}) -> TextEncoder:  # noqa: B006
+    if clean not in made:
+        made[clean] = TextEncoder(open_clip_tokenizer.simple(32, {"clean": clean}))
+    return made[clean]
+
+
+@pytest.mark.parametrize("mode", [None, "clips"])
+@pytest.mark.parametrize("strip", [False, True])
+def test_hugging_face_token_ids_are_open_clips(
+    words_folder: Path, mode: str | None, strip: bool
+) -> None:
+    options = {"strip_sep_token": strip}
+    theirs = HFTokenizer(str(words_folder), 12, tokenizer_mode=mode, **options)
+    ours = TextEncoder(open_clip_tokenizer.from_folder(words_folder, 12, options, mode))
+    np.testing.assert_array_equal(ours.encode(TEXTS + HARD), theirs(TEXTS + HARD))
+
+
+def test_a_text_is_cut_when_its_last_token_is_lost(simple: TextEncoder) -> None:
+    assert not simple.cuts("dog " * 75)
+    assert simple.cuts("dog " * 76)
+    assert simple.cuts("a" * 10_000_000)
+
+
+def test_a_text_that_no_encoding_has_is_read_all_the_same(simple: TextEncoder) -> None:
+    assert simple.encode(["caf\udce9 \x00"]).shape == (1, 77)

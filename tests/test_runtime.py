@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,8 +72,8 @@ def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copied(exported: Path, tmp_path: Path) -> Iterator[Path]:
-    yield Path(shutil.copytree(exported, tmp_path / exported.name))
+def copied(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / exported.name))
 
 
 def test_a_bundle_says_what_the_model_is(exported: Path, model: Model) -> None:

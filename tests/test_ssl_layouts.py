@@ -4,7 +4,7 @@ Momentum copies hold other values than the trunk, so that taking the wrong one s
 """
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,15 @@ MLP = {"0.weight": torch.ones(4, 4), "0.bias": torch.ones(4), "2.weight": torch.
 LIGHTNING = {"epoch": 1, "pytorch-lightning_version": "2.4.0", "optimizer_states": []}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks this small run slower on several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def lively(module: nn.Module, seed: int = 0) -> nn.Module:
     """Every weight and statistic away from its initial value, so that each one matters."""
     generator = torch.Generator().manual_seed(seed)
@@ -37,34 +46,25 @@ def lively(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-class NarrowResNet(ResNet):
+def resnet(seed: int = 0, block: Any = BasicBlock, inner: int = 1) -> Any:
     """torchvision's network, one block a layer, at a width of 16 for speed, without its head."""
-
-    def __init__(self, block: Any = BasicBlock, width: int = 16, inner: int = 1) -> None:
-        with torch.device("meta"):
-            super().__init__(block, [1, 1, 1, 1])
-        self.inplanes, self.base_width = width, 64 * inner
-        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
-        self.layer1 = self._make_layer(block, width, 1)
-        self.layer2 = self._make_layer(block, width * 2, 1, stride=2)
-        self.layer3 = self._make_layer(block, width * 4, 1, stride=2)
-        self.layer4 = self._make_layer(block, width * 8, 1, stride=2)
-        self.fc = nn.Identity()  # type: ignore[assignment]
+    with torch.device("meta"):
+        network = ResNet(block, [1, 1, 1, 1])
+    network.inplanes, network.base_width = 16, 64 * inner
+    network.conv1, network.bn1 = nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16)
+    for layer in range(4):
+        blocks = network._make_layer(block, 16 * 2**layer, 1, stride=2 if layer else 1)
+        setattr(network, f"layer{layer + 1}", blocks)
+    network.fc = nn.Identity()
+    return lively(network, seed)
 
 
-def resnet(seed: int = 0, block: Any = BasicBlock, inner: int = 1) -> ResNet:
-    network = NarrowResNet(block, inner=inner)
-    lively(network, seed)
-    return network
-
-
-def small_resnet(seed: int = 0, padding: int = 1) -> ResNet:
+def small_resnet(seed: int = 0, padding: int = 1) -> Any:
     """For pictures of 32 pixels: a 3x3 stem and no max pool."""
-    network = NarrowResNet()
+    network = resnet()
     network.conv1 = nn.Conv2d(3, 16, 3, 1, padding, bias=False)
-    network.maxpool = nn.Identity()  # type: ignore[assignment]
-    lively(network, seed)
-    return network
+    network.maxpool = nn.Identity()
+    return lively(network, seed)
 
 
 def vit(seed: int = 0, width: int = 192, heads: int = 3, eps: float = 1e-6) -> VisionTransformer:

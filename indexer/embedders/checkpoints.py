@@ -189,11 +189,12 @@ def is_torchscript(path: Path) -> bool:
     """
     if not _head(path).startswith(ZIP):
         return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{path}: damaged or cut short ({error})") from error
+    return any(name.endswith("/constants.pkl") for name in _guarded(path, lambda: _names(path)))
+
+
+def _names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def _torch_load(path: Path, mapped: bool) -> object:

@@ -109,7 +109,7 @@ def _fitted(state: Mapping[str, Any], options: Options) -> tuple[Found, Trunk]:
     """The trunk with the file's weights in it, ready for inference."""
     if options.arch:
         trunk = named(options.arch)
-        found = find(state, options.layout, next(iter(trunk.module.state_dict())))
+        found = find(state, options.layout, list(trunk.module.state_dict()))
     else:
         found = find(state, options.layout)
         trunk = recognise(

@@ -26,7 +26,7 @@ DIM = 384
 IMAGE_WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 TEXT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CONTEXT_LENGTH = 256
-BATCH = 100
+BATCH = 50
 
 
 def load(reference: str, notify: Notify) -> Model:
@@ -105,6 +105,7 @@ def _minilm() -> nn.Module:
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # it would list the pooler, which this model does not use
+    logging.disable_progress_bar()
     _check(_text_folder() / "model.safetensors", TEXT_WEIGHTS_SHA256)
     model = AutoModel.from_pretrained(
         _text_folder(), add_pooling_layer=False, attn_implementation="eager", local_files_only=True
@@ -141,10 +142,14 @@ def _class_embeddings(tower: SentenceTower, tokenization: Tokenization) -> Tenso
 
 @torch.inference_mode()
 def _embed(tower: SentenceTower, tokenization: Tokenization, texts: Sequence[str]) -> Tensor:
+    """Unit vectors (n, 384); texts of like length share a batch, so that little is padding."""
     encoder = TextEncoder(tokenization)
-    batches = (texts[i : i + BATCH] for i in range(0, len(texts), BATCH))
-    rows = [tower(torch.from_numpy(encoder.encode(batch))) for batch in batches]
-    return nn.functional.normalize(torch.cat(rows), dim=-1).clone()
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors = torch.empty(len(texts), DIM)
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
+        vectors[rows] = tower(torch.from_numpy(encoder.encode([texts[i] for i in rows])))
+    return nn.functional.normalize(vectors, dim=-1).clone()
 
 
 def _check(path: Path, sha256: str) -> None:

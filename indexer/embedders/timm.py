@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import timm
-from timm.data import resolve_model_data_config
-from timm.models import get_pretrained_cfg, is_model
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
 
 from indexer.embedders import hub
 from indexer.embedders.base import Model, Notify, Preprocessing
@@ -33,36 +33,38 @@ def references() -> Sequence[str]:
 
 def load(reference: str, notify: Notify) -> Model:
     """Load the model that `timm:reference` names."""
-    name, at, file = reference.partition("@")
-    described = _describe(name)
+    asked, at, file = reference.partition("@")
+    described = _describe(asked)
+    # The tag says which weights; timm may make others the default one day.
+    name = f"{described.architecture}.{described.tag}" if described.tag else asked
+    preprocessing = _preprocessing(name, described)
+    licence = UNKNOWN_LICENCE
     if at:
         weights = Path(file).expanduser().resolve()
-        name, origin = f"{name}@{weights}", str(weights)
+        full, origin = f"{name}@{weights}", str(weights)
     else:
-        # The tag says which weights; timm may name others the default one day.
-        name = f"{described.architecture}.{described.tag}" if described.tag else name
         snapshot = _fetch(described, name, notify)
         weights = snapshot.first(TIMM_WEIGHTS)
-        origin = f"{described.hf_hub_id}@{snapshot.revision}"
-    trunk = _fill(reference.partition("@")[0], described, weights)
-    preprocessing = _preprocessing(name, trunk)
+        full, origin = name, f"{described.hf_hub_id}@{snapshot.revision}"
+        licence = described.license or licence
+    trunk = _fill(name, described, weights)
     return Model(
-        name=f"timm:{name}",
+        name=f"timm:{full}",
         dim=output_dim(trunk, preprocessing.size),
         preprocessing=preprocessing,
         image_tower=trunk,
-        licence=(described.license if not at else None) or UNKNOWN_LICENCE,
+        licence=licence,
         details={"weights": weights.name, "from": origin},
     )
 
 
 def _describe(name: str) -> Any:
     """Timm's own description of a name with or without its tag."""
-    described = get_pretrained_cfg(name) if is_model(name.partition(".")[0]) else None
-    if described is None:
+    try:
+        return get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError as error:
         near = did_you_mean(f"timm:{name}", [f"timm:{known}" for known in references()])
-        raise UnknownModelError(f"timm has no model {name!r}{near}")
-    return described
+        raise UnknownModelError(f"timm has no model {name!r}{near}") from error
 
 
 def _fetch(described: Any, name: str, notify: Notify) -> hub.Snapshot:
@@ -110,8 +112,8 @@ _RESIZE: dict[str, Literal["shortest", "squash", "longest"]] = {
 }
 
 
-def _preprocessing(name: str, trunk: Any) -> Preprocessing:
-    config = resolve_model_data_config(trunk)
+def _preprocessing(name: str, described: Any) -> Preprocessing:
+    config = resolve_data_config(pretrained_cfg=described.to_dict())
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise ModelError(f"timm:{name} takes {channels} x {height} x {width}, not a square in RGB")

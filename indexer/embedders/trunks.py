@@ -81,10 +81,11 @@ def recognise(
 
 
 def _resnet(state: Shapes, stem_padding: int) -> Trunk:
-    stem = state["conv1.weight"] if "conv1.weight" in state else torch.empty(0)
-    if stem.ndim != 4 or stem.shape[1] != 3 or stem.shape[-1] not in (3, 7):
+    stem = state.get("conv1.weight")
+    if stem is None or stem.ndim != 4 or stem.shape[1] != 3 or stem.shape[-1] not in (3, 7):
+        seen = [f"{k} {_shape(v)}" for k, v in state.items() if k.startswith("conv1.")]
         raise CheckpointError(
-            f"a ResNet with an unknown stem ({_shape(stem)}); name a timm network with ?arch="
+            f"a ResNet with an unknown stem ({', '.join(seen[:2])}); name a timm network with ?arch="
         )
     bottleneck = "layer1.0.conv3.weight" in state
     depths = tuple(_blocks(state, rf"layer{layer}\.(\d+)\.") for layer in range(1, 5))

@@ -1,7 +1,7 @@
 """Finds the trunk in a checkpoint: which layout, which keys, and timm's names for them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +70,14 @@ class Found:
     """How many keys were heads, queues or momentum copies."""
 
 
-def find(state: Mapping[str, Any], layout: str = "", first_key: str = "") -> Found:
-    """Find the trunk; `layout` names one by force, `first_key` is a name that the trunk has.
+def find(state: Mapping[str, Any], layout: str = "", names: Sequence[str] = ()) -> Found:
+    """Find the trunk; `layout` names one by force, `names` are those that the trunk should have.
 
     Raises CheckpointError where no layout fits, or a key is neither the trunk's nor known to be
     something else; UnknownModelError where no layout has that name.
     """
     rule, weights = _choose(state, layout)
-    prefix = rule.trunk if rule.trunk is not None else re.escape(_prefix(weights, first_key))
+    prefix = rule.trunk if rule.trunk is not None else re.escape(_prefix(weights, names))
     trunk: StateDict = {}
     unknown = []
     for key, tensor in weights.items():
@@ -130,14 +130,9 @@ def _weights(state: Mapping[str, Any], container: str) -> Mapping[str, Any]:
     return strip_wrappers(inner)
 
 
-def _prefix(weights: Mapping[str, Any], first_key: str) -> str:
+def _prefix(weights: Mapping[str, Any], names: Sequence[str]) -> str:
     """What stands before the one trunk that is no momentum copy, else before the teacher's."""
-    pattern = re.compile(rf"(?<![^.]){re.escape(first_key)}$") if first_key else FIRST_LAYER
-    prefixes = [
-        key[: match.start()]
-        for key, tensor in weights.items()
-        if (match := pattern.search(key)) and (first_key or _reads_rgb(tensor))
-    ]
+    prefixes = _before_names(weights, names) or _before_first_layers(weights)
     for copies in (COPIES, NOT_TEACHER):
         own = [prefix for prefix in prefixes if not copies.match(prefix)]
         if len(own) == 1:
@@ -146,6 +141,18 @@ def _prefix(weights: Mapping[str, Any], first_key: str) -> str:
     raise CheckpointError(
         f"{seen} in {listed(weights)}; name the layout with ?layout=, or a timm network with ?arch="
     )
+
+
+def _before_names(weights: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The prefixes under which most of these names are found."""
+    ends = [key.removesuffix(names[0]) for key in weights if names and key.endswith(names[0])]
+    found = {end: sum(end + name in weights for name in names) for end in ends}
+    return [end for end, count in found.items() if count == max(found.values())]
+
+
+def _before_first_layers(weights: Mapping[str, Any]) -> list[str]:
+    matches = [FIRST_LAYER.search(key) for key, tensor in weights.items() if _reads_rgb(tensor)]
+    return [match.string[: match.start()] for match in matches if match]
 
 
 def _reads_rgb(tensor: object) -> bool:

@@ -1,0 +1,1 @@
+"""The page: draws what a library answers, on this machine alone."""

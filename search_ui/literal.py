@@ -1,0 +1,52 @@
+"""Text from outside, shown as it is written.
+
+Streamlit reads labels, captions and messages as Markdown, in which a file's name could become a link,
+an emoji, a formula or a picture fetched from elsewhere, and no escaping undoes all of it. So such text never goes
+there: it goes through here as escaped HTML, or to the grid, which sets it as text.
+"""
+
+import html
+import os
+from pathlib import Path
+
+import streamlit as st
+
+__all__ = ["readable", "show_error", "show_facts", "show_heading", "show_line", "show_notice"]
+
+
+def readable(path: str | Path) -> str:
+    """A path as text that can be sent; bytes that are no UTF-8 become replacement characters."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def show_error(message: str) -> None:
+    """One line that says what went wrong and what to do; read out at once by a screen reader."""
+    _show("div", message, 'class="glimpse-error" role="alert"')
+
+
+def show_notice(message: str) -> None:
+    """One line that is good to know."""
+    _show("div", message, 'class="glimpse-notice" role="status"')
+
+
+def show_heading(text: str) -> None:
+    """A heading."""
+    _show("h2", text, 'class="glimpse-heading"')
+
+
+def show_line(text: str) -> None:
+    """A quiet line."""
+    _show("p", text, 'class="glimpse-line"')
+
+
+def show_facts(facts: dict[str, str]) -> None:
+    """Names and values, one pair a line."""
+    rows = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+        for name, value in facts.items()
+    )
+    st.html(f'<dl class="glimpse-facts">{rows}</dl>')
+
+
+def _show(tag: str, text: str, attributes: str) -> None:
+    st.html(f"<{tag} {attributes}>{html.escape(text)}</{tag}>")

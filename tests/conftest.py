@@ -1,0 +1,93 @@
+"""Small real parts: a model that knows colours, pictures of one colour, a library of its own for each test."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from indexer import BuildOptions, Config, Library
+
+PLUGINS = Path(__file__).parent / "plugins"
+sys.path.insert(0, str(PLUGINS))  # where the family `tiny` is registered
+
+RGB = {
+    "red": (220, 20, 20),
+    "green": (20, 200, 20),
+    "blue": (20, 20, 220),
+    "yellow": (230, 220, 20),
+}
+
+MakePicture = Callable[..., Path]
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that has the space `tiny` and no photos; copied, since a model's export takes seconds."""
+    folder = tmp_path_factory.mktemp("template")
+    Image.new("RGB", (8, 8), RGB["red"]).save(folder / "red.png")
+    with Library.open(folder / "library", create=True, config=Config()) as library:
+        library.build([folder], BuildOptions(model="tiny"))
+        library.remove(folder)
+    return folder / "library"
+
+
+@pytest.fixture
+def library_folder(template: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    shutil.copytree(template, folder)
+    return folder
+
+
+@pytest.fixture
+def library(library_folder: Path) -> Iterator[Library]:
+    with Library.open(library_folder, config=Config()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def picture(photos: Path) -> MakePicture:
+    """Makes a picture of a colour in `photos`; `mark` makes its bytes its own."""
+
+    def make(name: str, colour: str = "red", mark: int = 0, **options: object) -> Path:
+        path = photos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (64, 48), RGB.get(colour, (0, 0, 0)))
+        if mark:
+            ImageDraw.Draw(image).line((0, 0, mark % 64, mark // 64), fill=(255, 255, 255))
+        image.save(path, **options)  # type: ignore[arg-type]
+        return path
+
+    return make
+
+
+@pytest.fixture
+def glimpse(library_folder: Path, tmp_path: Path) -> Run:
+    """Runs the real command on the test's library, and returns what became of it."""
+
+    def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "indexer", *arguments]
+        if "--library" not in arguments:
+            command += ["--library", library_folder]
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            command, capture_output=True, cwd=tmp_path, env=environment(), **options
+        )
+
+    return run
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command under test, in which the family `tiny` is registered."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGINS), str(PLUGINS.parent.parent)])}
