@@ -80,24 +80,26 @@ def _guarded(common: Common, action: Callable[[], int | None]) -> int:
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     try:
         return action() or 0
-    except GlimpseError as error:
-        code, line = error.exit_code, str(error)
-    except KeyboardInterrupt:
-        code, line = INTERRUPTED, "stopped; what was finished is kept, and the next run goes on"
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # nobody reads on; that is fine
+    except BrokenPipeError:  # whoever read our results has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # the last line of defence: no traceback unless asked for
-        code, line = (
-            1,
-            f"{type(error).__name__}: {error}; this is a fault in Glimpse (--debug tells more)",
-        )
-    if common.debug:
-        traceback.print_exc()
-    console.note(f"glimpse: {line}")
-    return code
+    except (Exception, KeyboardInterrupt) as error:
+        if common.debug:
+            traceback.print_exc()
+        code, line = _failure(error)
+        console.note(f"glimpse: {line}")
+        return code
+
+
+def _failure(error: BaseException) -> tuple[int, str]:
+    """Exit code and line."""
+    match error:
+        case GlimpseError():
+            return error.exit_code, str(error)
+        case KeyboardInterrupt():
+            return INTERRUPTED, "stopped; what was finished is kept, and the next run goes on"
+    named = f"{type(error).__name__}: {error}"
+    return 1, f"{named}; this is a fault in Glimpse (--debug tells more)"
 
 
 @verb

@@ -33,6 +33,7 @@ __all__ = [
     "write_lines",
 ]
 
+WIDE = 1000
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -61,6 +62,7 @@ class Bar:
     """A progress bar on standard error while a build runs; silent where that is no terminal."""
 
     def __init__(self) -> None:
+        console = RichConsole(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -69,8 +71,9 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=RichConsole(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("looking", total=None, rate="")
 
@@ -159,11 +162,12 @@ def status_tables(status: Status) -> Iterator[Table]:
 
 
 def show(tables: Iterable[Table]) -> None:
-    """Print tables to standard output, never cut to the width of a terminal that is not there."""
+    """Print tables to standard output, as wide as they need where that is no terminal."""
     out = RichConsole()
-    width = None if out.is_terminal else 250
+    if not out.is_terminal:
+        out.width = WIDE
     for table in tables:
-        out.print(table, width=width)
+        out.print(table, soft_wrap=not out.is_terminal)
 
 
 def printable(path: Path) -> str:

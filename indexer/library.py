@@ -170,6 +170,12 @@ class Library:
         with self._catalog().view() as view:
             return [Photo.from_record(record) for record in lookup.all_photos(view, where)]
 
+    def newest(self, k: int, where: Filter = EVERYTHING) -> list[Photo]:
+        """The k photos that came into the library last, among those that pass a filter."""
+        with self._catalog().view() as view:
+            ids = lookup.photo_contents(view, where)[::-1][:k, 0]
+        return [self.photo(id) for id in ids]
+
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
 

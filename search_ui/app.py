@@ -1,16 +1,15 @@
 """The page, from top to bottom. Streamlit runs this file at every step of a visitor."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from indexer import Library, Photo
+from indexer import Library, Photo, Query, State
 from indexer.errors import GlimpseError
 from search_ui import asking, viewer
-from search_ui.address import Asked, asked, change
+from search_ui.address import asked, change
 from search_ui.grid import show_grid
 from search_ui.literal import show_error, show_line, show_notice
 from search_ui.opened import library
@@ -20,51 +19,73 @@ PAGE = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What the grid shows."""
+class Results:
+    """What the grid shows: photos with their scores, and how many there are in all."""
 
     photos: list[tuple[Photo, float | None]]
     total: int
     line: str
-    """How many there are, in words."""
-    notices: Iterable[str] = ()
+    notices: tuple[str, ...] = ()
+
+
+def draw(library: Library) -> None:
+    """Draw the page as the address asks."""
+    wanted = asked()
+    upload = asking.ask(library, wanted)
+    query = asking.build_query(wanted, upload)
+    question = (wanted.q, wanted.like, wanted.space, upload.file_id if upload else None)
+    if st.session_state.get("question") != question:
+        st.session_state.question, st.session_state.count = question, PAGE
+    if query.terms:
+        results = search(library, query, wanted.space)
+    else:
+        asking.show_examples()
+        results = newest(library)
+    show_line(results.line)
+    for notice in results.notices:
+        show_notice(notice)
+    show_grid(results.photos, on_open=lambda id: change(photo=id), on_like=asking.more_like)
+    if len(results.photos) < results.total:
+        st.button("Show more", on_click=show_more, width="stretch")
+    if wanted.photo is not None:
+        viewer.show(library, wanted.photo, results.photos)
+
+
+def search(library: Library, query: Query, space: str | None) -> Results:
+    """The photos nearest to the query."""
+    started = time.perf_counter()
+    with st.spinner("Searching…"):
+        answer = library.search(query, st.session_state.count, space=space)
+    took = time.perf_counter() - started
+    photos = [(hit.photo, hit.score) for hit in answer]
+    line = f"{amount(answer.total)}, {took:.2f} s"
+    return Results(photos, answer.total, line, answer.notices)
+
+
+def newest(library: Library) -> Results:
+    """The photos that came last, for when nothing is asked."""
+    total = sum(root.counts.get(State.PRESENT, 0) for root in library.status().roots)
+    photos = library.newest(st.session_state.count)
+    return Results([(photo, None) for photo in photos], total, f"{amount(total)}, the newest first")
+
+
+def amount(photos: int) -> str:
+    return "1 photo" if photos == 1 else f"{photos:,} photos"
+
+
+def show_more() -> None:
+    st.session_state.count += PAGE
 
 
 def main() -> None:
-    """Draw the page."""
+    """Draw the page; what goes wrong is one line, and the search bar stays."""
     st.set_page_config(page_title="Glimpse", page_icon="🔎", layout="wide")
     st.html(Path(__file__).parent / "page.css")
     try:
-        _draw(library(), asked())
+        draw(library())
     except GlimpseError as error:
         show_error(str(error))
 
 
-def _draw(library: Library, wanted: Asked) -> None:
-    question = asking.show(library, wanted)
-    count = _count(str(question))
-    shown = _results(library, question, count) if question.terms else _newest(library, count)
-    show_line(shown.line)
-    for notice in shown.notices:
-        show_notice(notice)
-    show_grid(
-        shown.photos,
-        on_open=lambda id: change(photo=id),
-        on_like=lambda id: asking.more_like(id),
-    )
-    if len(shown.photos) < shown.total:
-        st.button("Show more", on_click=_show_more, width="stretch")
-    if wanted.photo is not None:
-        viewer.show(library, wanted.photo, shown.photos)
-
-
-def _results(library, question, count) -> Shown:
-    started = time.perf_counter()
-    with st.spinner("Searching…"):
-        answer = library.search(question.query, count, space=question.space)
-    took = time.perf_counter() - started
-    line = f"{_photos(answer.total)}, the nearest first, {took:.2f} s"
-    return Shown([(hit.photo, hit.score) for hit in answer], answer.total, line, answer.notices)
-
-
-main()
+if __name__ == "__main__":  # as Streamlit runs it
+    main()

@@ -1,5 +1,11 @@
 """What the browser is told about every answer, so that the page can reach nothing but itself."""
 
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -7,9 +13,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["MIDDLEWARE"]
 
+
+def _inline_scripts() -> str:
+    """The hashes of the scripts that are written into Streamlit's own page."""
+    page = Path(streamlit.__file__).parent / "static" / "index.html"
+    scripts = re.findall(rb"<script>(.*?)</script>", page.read_bytes(), re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts]
+    return " ".join(f"'sha256-{digest}'" for digest in hashes)
+
+
 POLICY = {
     "default-src": "'self'",
-    "script-src": "'self' blob:",  # Streamlit loads a component's script from a blob
+    "script-src": f"'self' blob: {_inline_scripts()}",  # Streamlit loads a component's script from a blob
     "style-src": "'self' 'unsafe-inline'",  # its styles are written into the page
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",

@@ -8,10 +8,11 @@ there: it goes through here as escaped HTML, or to the grid, which sets it as te
 import html
 import os
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
-__all__ = ["readable", "show_error", "show_facts", "show_heading", "show_line", "show_notice"]
+__all__ = ["readable", "show_error", "show_facts", "show_heading", "show_likeness", "show_line", "show_notice"]
 
 
 def readable(path: str | Path) -> str:
@@ -36,7 +37,16 @@ def show_heading(text: str) -> None:
 
 def show_line(text: str) -> None:
     """A quiet line."""
-    _show("p", text, 'class="glimpse-line"')
+    _show("p", text, 'class="glimpse-line"', width="content")
+
+
+def show_likeness(address: str, name: str) -> None:
+    """A small picture and the words that it is asked with."""
+    st.html(
+        f'<div class="glimpse-likeness"><img src="{html.escape(address)}" alt="">'
+        f"<span>Like <bdi>{html.escape(name)}</bdi></span></div>",
+        width="content",
+    )
 
 
 def show_facts(facts: dict[str, str]) -> None:
@@ -48,5 +58,5 @@ def show_facts(facts: dict[str, str]) -> None:
     st.html(f'<dl class="glimpse-facts">{rows}</dl>')
 
 
-def _show(tag: str, text: str, attributes: str) -> None:
-    st.html(f"<{tag} {attributes}>{html.escape(text)}</{tag}>")
+def _show(tag: str, text: str, attributes: str, width: Literal["stretch", "content"] = "stretch") -> None:
+    st.html(f"<{tag} {attributes}>{html.escape(text)}</{tag}>", width=width)

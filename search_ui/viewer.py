@@ -1,18 +1,62 @@
 """The full picture with what is known of it."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Sequence
 
 import streamlit as st
 
 from indexer import Library, Photo
 from indexer.errors import GlimpseError
+from search_ui.address import change
+from search_ui.asking import more_like
 from search_ui.literal import readable, show_error, show_facts, show_heading
 
-__all__ = ["Turn", "show_photo"]
+__all__ = ["facts", "show"]
 
 EDGE = 1600
 """Pixels of the longer side: enough for a large screen, and quick to send."""
+
+
+Scored = tuple[Photo, float | None]
+
+
+def show(library: Library, photo_id: int, around: Sequence[Scored]) -> None:
+    """Open a photo over the page; `around` are the photos that the page shows."""
+    dialog = st.dialog("Photo", width="large", on_dismiss=lambda: change(photo=None))
+    dialog(_draw)(library, photo_id, around)
+
+
+def _draw(library: Library, photo_id: int, around: Sequence[Scored]) -> None:
+    picture, details = st.columns([5, 2], gap="medium")
+    try:
+        photo = library.photo(photo_id)
+        with details:
+            _turn(photo_id, [other.id for other, _ in around])
+            _show_details(photo, {other.id: score for other, score in around}.get(photo_id))
+        with picture, st.spinner("Opening…"):
+            st.image(library.thumbnail(photo_id, EDGE), alt=readable(photo.path.name))
+    except GlimpseError as error:
+        show_error(str(error))
+
+
+def _show_details(photo: Photo, score: float | None) -> None:
+    show_heading(readable(photo.path.name))
+    if st.button("More like this", icon=":material/image_search:", width="stretch"):
+        more_like(photo.id)
+        st.rerun()
+    show_facts(facts(photo, score))
+    st.code(readable(photo.path), language=None, wrap_lines=True)
+
+
+def _turn(photo_id: int, ids: list[int]) -> None:
+    """Buttons for the photos before and after this one."""
+    place = ids.index(photo_id) if photo_id in ids else None
+    with st.container(horizontal=True):
+        for label, key, step in (("Previous", "Left", -1), ("Next", "Right", 1)):
+            target = -1 if place is None else place + step
+            there = 0 <= target < len(ids)
+            if st.button(label, shortcut=key, disabled=not there) and there:
+                change(photo=ids[target])
+                st.rerun()
 
 
 def facts(photo: Photo, score: float | None = None) -> dict[str, str]:

@@ -74,6 +74,7 @@ def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
     """The refusal to touch a damaged catalog, naming the newest backup beside it."""
     backups = sorted(catalog.parent.glob(f"{CATALOG}.*.backup"), key=lambda p: p.stat().st_mtime)
     remedy = f"The newest backup is {backups[-1]}" if backups else "There is no backup"
+    finding = " ".join(finding.split())
     return CatalogDamagedError(
         f"{catalog} is damaged ({finding}); nothing was changed. {remedy}; "
         f"or build a new library with --library"

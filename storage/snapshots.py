@@ -216,10 +216,17 @@ def _nothing(dim: int) -> tuple[Ids, Vectors, int]:
 
 
 def _write_aside(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path.parent} cannot be written ({error.strerror}); nothing is lost, since the catalog holds "
+            f"every vector. Make room, and build again"
+        ) from error
 
 
 def _flush_folder(folder: Path) -> None:

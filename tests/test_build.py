@@ -249,7 +249,9 @@ def test_a_folder_around_a_root_takes_it_over(
     assert ids == [photo.id for photo in library.photos() if photo.path.name == "a.png"]
 
 
-def test_a_library_inside_its_own_root_is_not_indexed(photos: Path, picture: MakePicture, template: Path) -> None:
+def test_a_library_inside_its_own_root_is_not_indexed(
+    photos: Path, picture: MakePicture, template: Path
+) -> None:
     picture("a.png")
     shutil.copytree(template, photos / "library")
     with Library.open(photos / "library") as library:

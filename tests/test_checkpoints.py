@@ -242,6 +242,12 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read_state(tmp_path / "missing.pth")
 
 
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    for name in ("n" * 300, "nul\0"):
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            read_state(tmp_path / name)
+
+
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "weights.pth")
 

@@ -281,7 +281,7 @@ def test_no_file_fails_for_a_worker_that_was_killed_while_it_was_idle(photos: li
     with pool_of() as pool:
         worker = my_worker(pool, photos[0])
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: not is_running(worker))
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
         assert reasons(pool.decode(photos)) == {}
 
 

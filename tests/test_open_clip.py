@@ -1,7 +1,9 @@
 """Models of open_clip: their embeddings and token ids must be open_clip's own."""
 
 import json
+import unicodedata
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from open_clip.push_to_hf_hub import save_for_hf
@@ -19,7 +21,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from indexer.embedders import load_model, open_clip_tokenizer
-from indexer.embedders.tokenization import TextEncoder
+from indexer.embedders.tokenization import TextEncoder, clean
 from indexer.errors import CheckpointError, ModelError, ModelUnavailableError, UnknownModelError
 from indexer.runtime import bundle
 from indexer.runtime.export import export
@@ -330,14 +332,14 @@ def test_a_model_that_is_nearly_named_is_named(tiny_arch: str) -> None:
         load_model("open_clip:tiny-clop@weights.pt", lambda _: None)
 
 
-@pytest.fixture(scope="session")
-def simple() -> TextEncoder:
-    return TextEncoder(open_clip_tokenizer.simple(77, {}))
+@cache
+def simple_encoder(clean: str = "lower") -> TextEncoder:
+    return TextEncoder(open_clip_tokenizer.simple(77, {"clean": clean}))
 
 
 @pytest.mark.parametrize("text", HARD)
-def test_clips_token_ids_are_open_clips(simple: TextEncoder, text: str) -> None:
-    np.testing.assert_array_equal(simple.encode([text]), open_clip.tokenize([text]))
+def test_clips_token_ids_are_open_clips(text: str) -> None:
+    np.testing.assert_array_equal(simple_encoder().encode([text]), open_clip.tokenize([text]))
 
 
 PIECES = st.sampled_from(
@@ -345,31 +347,18 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=25).map("".join))
 def test_clips_token_ids_are_open_clips_whatever_is_typed(text: str) -> None:
-    encoder = _shared_encoder()
-    np.testing.assert_array_equal(encoder.encode([text]), open_clip.tokenize([text]))
+    # Which newly assigned characters are letters, the two libraries say by the year of their tables.
+    assume("Cn" not in {unicodedata.category(character) for character in clean(text, "lower")})
+    np.testing.assert_array_equal(simple_encoder().encode([text]), open_clip.tokenize([text]))
 
 
-def _shared_encoder(made: list[TextEncoder] = []) -> TextEncoder:  # noqa: B006 - a cache
-    if not made:
-        made.append(TextEncoder(open_clip_tokenizer.simple(77, {})))
-    return made[0]
-
-
-@pytest.mark.parametrize("clean", ["lower", "whitespace", "canonicalize"])
-@pytest.mark.parametrize("text", HARD)
-def test_every_cleaning_is_open_clips(clean: str, text: str) -> None:
-    theirs = open_clip.SimpleTokenizer(clean=clean, context_length=32)
-    ours = cleaning_encoder(clean)
-    np.testing.assert_array_equal(ours.encode([text]), theirs([text]))
-
-
-def cleaning_encoder(clean: str, made: dict[str, TextEncoder] = {}) -> TextEncoder:  # noqa: B006
-    if clean not in made:
-        made[clean] = TextEncoder(open_clip_tokenizer.simple(32, {"clean": clean}))
-    return made[clean]
+@pytest.mark.parametrize("how", ["lower", "whitespace", "canonicalize"])
+def test_every_cleaning_is_open_clips(how: str) -> None:
+    theirs = open_clip.SimpleTokenizer(clean=how)
+    np.testing.assert_array_equal(simple_encoder(how).encode(HARD), theirs(HARD))
 
 
 @pytest.mark.parametrize("mode", [None, "clips"])
@@ -383,11 +372,11 @@ def test_hugging_face_token_ids_are_open_clips(
     np.testing.assert_array_equal(ours.encode(TEXTS + HARD), theirs(TEXTS + HARD))
 
 
-def test_a_text_is_cut_when_its_last_token_is_lost(simple: TextEncoder) -> None:
-    assert not simple.cuts("dog " * 75)
-    assert simple.cuts("dog " * 76)
-    assert simple.cuts("a" * 10_000_000)
+def test_a_text_is_cut_when_its_last_token_is_lost() -> None:
+    assert not simple_encoder().cuts("dog " * 75)
+    assert simple_encoder().cuts("dog " * 76)
+    assert simple_encoder().cuts("a" * 10_000_000)
 
 
-def test_a_text_that_no_encoding_has_is_read_all_the_same(simple: TextEncoder) -> None:
-    assert simple.encode(["caf\udce9 \x00"]).shape == (1, 77)
+def test_a_text_that_no_encoding_has_is_read_all_the_same() -> None:
+    assert simple_encoder().encode(["caf\udce9 \x00"]).shape == (1, 77)

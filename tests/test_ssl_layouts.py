@@ -226,7 +226,6 @@ def lightly_moco(own: State, copy: State) -> State:
     # The key encoder is called `backbone` there, and it is what their evaluation takes.
     state = under("backbone.", own) | under("query_backbone.", copy)
     state |= under("projection_head.layers.", MLP) | under("query_projection_head.layers.", MLP)
-    state |= {"criterion.bank": torch.ones(8, 16), "criterion.bank_ptr": torch.zeros(1)}
     return {**LIGHTNING, "state_dict": state}
 
 
@@ -414,6 +413,19 @@ def test_the_small_resnet_of_lightly_names_its_shortcuts_otherwise(tmp_path: Pat
     model = load(tmp_path, lightly_byol(own | under("linear.", MLP), own))
 
     assert_same(model, network, size=32)
+
+
+def test_the_children_of_lightly_s_small_resnet_have_no_first_relu(tmp_path: Path) -> None:
+    network = children(small_resnet(1), without=(nn.Identity, nn.ReLU))
+    own = {k.replace("downsample", "shortcut"): v for k, v in network.state_dict().items()}
+
+    assert_same(load(tmp_path, lightly_example(own, own)), network, size=32)
+
+
+def test_children_without_a_max_pool_are_told_by_their_numbers(tmp_path: Path) -> None:
+    network = children(resnet(1), without=(nn.MaxPool2d,))
+
+    assert_same(load(tmp_path, lightly_example(network.state_dict(), {})), network)
 
 
 def test_split_batch_norm_is_read_as_lightly_evaluates_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ archive, by `indexer.embedders.torchscript`; there is no other way, and no fall-
 
 import os
 import re
+import stat
 import struct
 import zipfile
 from argparse import Namespace
@@ -160,15 +161,16 @@ def _holds_dict(state: Mapping[str, Any], name: str) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    if not path.exists():
-        raise ModelUnavailableError(f"{path}: no such file")
-    if not path.is_file():
-        raise CheckpointError(f"{path}: not a file")
     try:
+        # Asked first, because opening a pipe would wait for a writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CheckpointError(f"{path}: not a file")
         with path.open("rb") as file:
             head = file.read(16)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except FileNotFoundError as error:
+        raise ModelUnavailableError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
     if not head:
         raise CheckpointError(f"{path}: empty (0 bytes)")
     return head

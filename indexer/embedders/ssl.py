@@ -5,9 +5,10 @@ what the authors' nearest-neighbour evaluation takes: the average over positions
 class token after the last norm of a ViT.
 """
 
+import os
 import re
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,13 @@ def load(reference: str, notify: Notify) -> Model:
     there is no file, CheckpointError where it is damaged, unsafe, or fits no known network.
     """
     path, options = _parse(reference)
+    notify(f"reading {path}")
     state = read_state(path)
-    notify(f"reading {path} ({path.stat().st_size / 1e6:,.0f} MB)")
     try:
         found, trunk = _fitted(state, options)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, ValueError) as error:
         # Shapes that no network has, such as a kernel without an edge.
         raise CheckpointError(f"{path}: shapes of no known network ({error!r})") from error
     preprocessing = _preprocessing(state, found, trunk, options.size)
@@ -86,7 +87,7 @@ def load(reference: str, notify: Notify) -> Model:
 def _parse(reference: str) -> tuple[Path, Options]:
     whole = Path(reference).expanduser()
     name, mark, query = reference.rpartition("?")
-    if not mark or whole.exists():
+    if not mark or os.path.exists(whole):
         name, query = reference, ""
     if not name:
         raise UnknownModelError("ssl: names no file; write ssl:PATH")
@@ -116,6 +117,7 @@ def _fitted(state: Mapping[str, Any], options: Options) -> tuple[Found, Trunk]:
             found.trunk,
             norm_eps=found.layout.norm_eps,
             stem_padding=found.layout.stem_padding,
+            between=found.between,
             heads=options.heads,
         )
     if trunk.transformer and options.size not in (None, trunk.size):
@@ -126,32 +128,28 @@ def _fitted(state: Mapping[str, Any], options: Options) -> tuple[Found, Trunk]:
 
 def _fill(trunk: Trunk, found: Found) -> None:
     """Load strictly: every tensor has its place, and every place its tensor."""
-    wanted, given = trunk.module.state_dict(), found.trunk
+    wanted = trunk.module.state_dict()
+    given = {key: t for key, t in found.trunk.items() if key in wanted or not HEADS.match(key)}
+    if faults := "; ".join(_faults(wanted, given)):
+        raise CheckpointError(f"layout {found.layout.name}, network {trunk.arch}: {faults}")
+    trunk.module.load_state_dict(given)
+    trunk.module.eval().requires_grad_(False)
+    if not all(bool(tensor.isfinite().all()) for tensor in trunk.module.state_dict().values()):
+        raise CheckpointError("NaN or infinite weights; that training run diverged")
+
+
+def _faults(wanted: StateDict, given: StateDict) -> Iterator[str]:
     # A counter that inference does not use; files from before PyTorch 0.4.1 lack it.
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
-    surplus = [k for k in given if k not in wanted and not HEADS.match(k)]
+    unknown = [k for k in given if k not in wanted]
     differing = [
         f"{k} {tuple(given[k].shape)} for {tuple(wanted[k].shape)}"
         for k in wanted
         if k in given and given[k].shape != wanted[k].shape
     ]
-    faults = [
-        f"{len(keys)} {what}: {listed(keys)}"
-        for what, keys in (
-            ("missing keys", missing),
-            ("unknown keys", surplus),
-            ("of another shape", differing),
-        )
-        if keys
-    ]
-    if faults:
-        raise CheckpointError(
-            f"layout {found.layout.name}, network {trunk.arch}: {'; '.join(faults)}"
-        )
-    trunk.module.load_state_dict({k: given[k] for k in wanted if k in given})
-    trunk.module.eval().requires_grad_(False)
-    if not all(bool(tensor.isfinite().all()) for tensor in trunk.module.state_dict().values()):
-        raise CheckpointError("NaN or infinite weights; that training run diverged")
+    for what, keys in (("missing", missing), ("unknown", unknown), ("misshapen", differing)):
+        if keys:
+            yield f"{len(keys)} {what}: {listed(keys)}"
 
 
 def _preprocessing(

@@ -134,9 +134,13 @@ def _class_embeddings(tower: SentenceTower, tokenization: Tokenization) -> Tenso
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo("imagenet-1k")
-    described = [info.index_to_description(i, detailed=True) for i in range(len(IMAGENET_CLASSNAMES))]
+    described = [
+        info.index_to_description(i, detailed=True) for i in range(len(IMAGENET_CLASSNAMES))
+    ]
     definitions = [text.partition(": ")[2] for text in described]
-    summed = _embed(tower, tokenization, IMAGENET_CLASSNAMES) + _embed(tower, tokenization, definitions)
+    summed = _embed(tower, tokenization, IMAGENET_CLASSNAMES) + _embed(
+        tower, tokenization, definitions
+    )
     return nn.functional.normalize(summed, dim=-1)
 
 

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import timm
 import torch
@@ -17,6 +16,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
+from indexer.embedders.names import did_you_mean
 from indexer.errors import CheckpointError, UnknownModelError
 
 __all__ = ["Trunk", "named", "recognise"]
@@ -54,24 +54,28 @@ class Trunk:
 def named(arch: str) -> Trunk:
     """Build the network that timm has under that name; UnknownModelError without one."""
     if not timm.is_model(arch):
-        close = get_close_matches(arch, timm.list_models(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UnknownModelError(f"arch={arch}: timm has no such network{hint}")
+        near = did_you_mean(arch, timm.list_models())
+        raise UnknownModelError(f"arch={arch}: timm has no such network{near}")
     module = timm.create_model(arch, pretrained=False, num_classes=0)
     size = int(module.pretrained_cfg.get("input_size", (3, 224, 224))[-1])
     return Trunk(arch, module, size, transformer=hasattr(module, "pos_embed"))
 
 
 def recognise(
-    state: Shapes, *, norm_eps: float = 1e-6, stem_padding: int = 1, heads: int | None = None
+    state: Shapes,
+    *,
+    norm_eps: float = 1e-6,
+    stem_padding: int = 1,
+    between: int | None = None,
+    heads: int | None = None,
 ) -> Trunk:
-    """Build the network that these tensors fit.
+    """Build the network that these tensors fit; CheckpointError where none does.
 
-    `norm_eps` of a ViT, `stem_padding` of a 3x3 stem, and `heads` of a ViT leave no trace in the
-    shapes; the layout, or the user, has to know them. Raises CheckpointError.
+    No shape tells `norm_eps` and `heads` of a ViT, nor `stem_padding` of a 3x3 stem and how many
+    operations (ReLU, max pool) stand `between` a ResNet's stem and its first layer.
     """
     if {"layer1.0.conv1.weight", "layer4.0.conv1.weight"} <= state.keys():
-        return _resnet(state, stem_padding)
+        return _resnet(state, stem_padding, between)
     if {"patch_embed.proj.weight", "pos_embed", "cls_token"} <= state.keys():
         return _vit(state, norm_eps, heads)
     seen = ", ".join(list(state)[:3]) or "nothing"
@@ -80,7 +84,7 @@ def recognise(
     )
 
 
-def _resnet(state: Shapes, stem_padding: int) -> Trunk:
+def _resnet(state: Shapes, stem_padding: int, between: int | None) -> Trunk:
     stem = state.get("conv1.weight")
     if stem is None or stem.ndim != 4 or stem.shape[1] != 3 or stem.shape[-1] not in (3, 7):
         seen = [f"{k} {_shape(v)}" for k, v in state.items() if k.startswith("conv1.")]
@@ -112,9 +116,12 @@ def _resnet(state: Shapes, stem_padding: int) -> Trunk:
     module.conv1 = nn.Conv2d(
         3, stem.shape[0], stem.shape[-1], stride=stride, padding=padding, bias=False
     )
-    if small:
+    if small or between in (0, 1):
         # The stem for pictures of 32 pixels, as in the CIFAR-10 runs of SimCLR's appendix B.9.
         module.maxpool = nn.Identity()
+    if between == 0:
+        # lightly's small ResNet calls ReLU as a function, so a list of its children has none here.
+        module.act1 = nn.Identity()
     arch = RESNET_DEPTHS.get((bottleneck, depths), f"resnet{list(depths)}")
     width = _width(planes[0], inner, groups)
     name = arch + width + ("-small-stem" if small else "")
@@ -129,21 +136,21 @@ def _width(planes: int, inner: int, groups: int) -> str:
 
 
 def _vit(state: Shapes, norm_eps: float, heads: int | None) -> Trunk:
-    width, patch = (
-        state["patch_embed.proj.weight"].shape[0],
-        state["patch_embed.proj.weight"].shape[-1],
-    )
+    width, _, _, patch = state["patch_embed.proj.weight"].shape
     positions = state["pos_embed"]
     edge = math.isqrt(positions.shape[1] - 1)
     if edge * edge != positions.shape[1] - 1:
         raise CheckpointError(f"pos_embed {_shape(positions)} is no square of patches and a token")
+    heads = heads or _heads(width, positions)
+    if width % heads:
+        raise CheckpointError(f"heads={heads} does not divide the {width} channels of this ViT")
     module = VisionTransformer(
         img_size=edge * patch,
         patch_size=patch,
         num_classes=0,
         embed_dim=width,
         depth=_blocks(state, r"blocks\.(\d+)\."),
-        num_heads=heads or _heads(width, positions),
+        num_heads=heads,
         mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width,
         qkv_bias="blocks.0.attn.qkv.bias" in state,
         norm_layer=lambda dim, **options: LayerNorm(dim, eps=norm_eps, **options),
@@ -156,8 +163,8 @@ def _vit(state: Shapes, norm_eps: float, heads: int | None) -> Trunk:
 def _heads(width: int, positions: torch.Tensor) -> int:
     """How many attention heads; no shape tells.
 
-    Everybody takes one for every 64 channels, but MoCo v3 takes 12 up to ViT-Base: its paper,
-    section 5.1, and `vits.py`. Its position embedding is fixed, so it can be known by that.
+    Everybody takes one for every 64 channels, but MoCo v3 takes 12 up to ViT-Base (`vits.py` of
+    facebookresearch/moco-v3). Its position embedding is fixed, so it can be known by that.
     """
     if width == 1280:
         return 16

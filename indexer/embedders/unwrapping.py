@@ -68,6 +68,8 @@ class Found:
     trunk: StateDict
     dropped: int
     """How many keys were heads, queues or momentum copies."""
+    between: int | None = None
+    """Of a ResNet as a list of its children: how many stand between stem and first layer."""
 
 
 def find(state: Mapping[str, Any], layout: str = "", names: Sequence[str] = ()) -> Found:
@@ -94,7 +96,8 @@ def find(state: Mapping[str, Any], layout: str = "", names: Sequence[str] = ()) 
             f"queue or copy: {listed(unknown)}"
         )
     method = rule.method or _recorded_method(state) or _method(weights)
-    return Found(rule, method, _canonical(trunk), len(weights) - len(trunk))
+    dropped, between = len(weights) - len(trunk), _between(trunk)
+    return Found(rule, method, _canonical(trunk), dropped, between)
 
 
 def listed(keys: Iterable[str]) -> str:
@@ -161,18 +164,26 @@ def _reads_rgb(tensor: object) -> bool:
 
 def _canonical(trunk: StateDict) -> StateDict:
     """The same tensors under timm's names."""
-    if trunk and all(re.match(r"\d+\.", key) for key in trunk):
-        trunk = _named_children(trunk)
+    numbers = _numbers(trunk)
+    if numbers:
+        names = dict(zip(map(str, numbers), CHILDREN, strict=False))
+        split = {key: key.split(".", 1) for key in trunk}
+        trunk = {f"{names.get(n, n)}.{rest}": trunk[key] for key, (n, rest) in split.items()}
     renamed = {_renamed(key): tensor for key, tensor in trunk.items()}
     return {key: _unsplit(key, tensor, renamed) for key, tensor in renamed.items()}
 
 
-def _named_children(trunk: StateDict) -> StateDict:
-    """Names for `nn.Sequential(*resnet.children())`; children without weights leave gaps."""
-    numbers = sorted({int(key.split(".")[0]) for key in trunk})
-    names = dict(zip(numbers, CHILDREN, strict=False))
-    split = {key: key.split(".", 1) for key in trunk}
-    return {f"{names.get(int(n), n)}.{rest}": trunk[key] for key, (n, rest) in split.items()}
+def _numbers(trunk: Iterable[str]) -> list[int]:
+    """Which children of a network hold weights, where its keys are `nn.Sequential`'s."""
+    heads = {key.split(".")[0] for key in trunk}
+    return sorted(map(int, heads)) if all(head.isdecimal() for head in heads) else []
+
+
+def _between(trunk: Iterable[str]) -> int | None:
+    match _numbers(trunk):
+        case [_conv1, bn1, layer1, *_]:
+            return layer1 - bn1 - 1
+    return None
 
 
 def _renamed(key: str) -> str:
@@ -212,7 +223,7 @@ def _method(weights: Iterable[str]) -> str:
         return "DINO"
     if parts & {"predictor", "prediction"}:
         return "BYOL or MoCo v3" if copied else "SimSiam"
-    if copied or parts & {"queue", "bank"}:
+    if copied or parts & {"queue", "bank", "query"}:
         return "MoCo"
     if parts & {"projector", "projection", "neck"}:
         return "SimCLR or alike"

@@ -1,0 +1,215 @@
+"""The command, as a shell runs it: what is printed where, and the exit code."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakePicture, Run, environment
+
+
+@pytest.fixture
+def built(glimpse: Run, photos: Path, picture: MakePicture) -> Run:
+    for i, colour in enumerate(("red", "green", "blue")):
+        picture(f"{colour}.png", colour, mark=i)
+    assert glimpse("build", photos).returncode == 0
+    return glimpse
+
+
+def one_line(stderr: bytes) -> str:
+    """The only line of an error."""
+    (line,) = stderr.decode().splitlines()
+    assert line.startswith("glimpse: ")
+    return line
+
+
+def test_build_says_what_it_did_on_standard_error(
+    glimpse: Run, photos: Path, picture: MakePicture
+) -> None:
+    picture("a.png")
+    first = glimpse("build", photos)
+    assert (first.returncode, first.stdout) == (0, b"")
+    assert b"1 embedded" in first.stderr
+    assert b"1 known already" in glimpse("build", photos).stderr
+
+
+def test_build_ends_with_3_when_files_were_skipped_and_errors_lists_them(
+    glimpse: Run, photos: Path, picture: MakePicture
+) -> None:
+    picture("good.png")
+    (photos / "bad.jpg").write_text("no picture")
+    built = glimpse("build", photos)
+    assert built.returncode == 3
+    assert b"1 files were skipped; see: glimpse errors" in built.stderr
+    listed = glimpse("errors")
+    path, reason = listed.stdout.decode().strip().split("\t")
+    assert (path, listed.returncode) == (str(photos / "bad.jpg"), 0)
+    assert reason
+    assert json.loads(glimpse("errors", "--json").stdout)[0]["path"] == path
+
+
+def test_search_prints_scores_and_paths(built: Run, photos: Path) -> None:
+    lines = built("search", "red", "-t", "2").stdout.decode().splitlines()
+    score, path = lines[0].split("\t")
+    assert (len(lines), path) == (2, str(photos / "red.png"))
+    assert 0.9 < float(score) <= 1
+
+
+def test_search_prints_paths_alone_for_other_programs(built: Run, photos: Path) -> None:
+    red = os.fsencode(photos / "red.png")
+    assert built("search", "red", "-t", "1", "-f").stdout == red + b"\n"
+    assert built("search", "red", "-t", "1", "-0").stdout == red + b"\0"
+
+
+def test_search_prints_one_json_object(built: Run, photos: Path) -> None:
+    answer = json.loads(built("search", "2:red", "-", "blue", "--json").stdout)
+    assert (answer["query"], answer["space"], answer["total"]) == ("2:red - blue", "tiny", 3)
+    first = answer["results"][0]
+    assert (first["rank"], first["path"]) == (1, str(photos / "red.png"))
+    assert {"score", "photo_id", "width", "height", "format"} <= first.keys()
+
+
+def test_search_takes_pictures_and_leaves_the_same_one_out(built: Run, photos: Path) -> None:
+    ran = built("search", str(photos / "red.png"), "-f")
+    assert len(ran.stdout.splitlines()) == 2
+    assert str(photos / "red.png").encode() not in ran.stdout
+
+
+def test_a_file_name_without_a_slash_gets_a_hint(built: Run, tmp_path: Path) -> None:
+    (tmp_path / "red.png").touch()
+    assert (
+        b"red.png is also a file here; to search by it, write ./red.png"
+        in built("search", "red.png").stderr
+    )
+
+
+def test_a_name_that_is_not_text_comes_out_byte_for_byte(
+    glimpse: Run, photos: Path, picture: MakePicture
+) -> None:
+    odd = os.path.join(os.fsencode(photos), b"caf\xe9.png")
+    picture("a.png").rename(os.fsdecode(odd))
+    glimpse("build", photos)
+    assert glimpse("search", "red", "-f").stdout == odd + b"\n"
+    assert (
+        os.fsencode(json.loads(glimpse("search", "red", "--json").stdout)["results"][0]["path"])
+        == odd
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["build", "nowhere"], 2, "nowhere is not there"),
+        (["build", "empty"], 2, "no pictures in"),
+        (["build", "empty", "--model", "openclip:ViT-B-32"], 2, "no pictures in"),
+        (["search", ""], 2, "nothing in the query"),
+        (["search", "./nothing.jpg"], 2, "nothing.jpg is not a picture that is there"),
+        (["search", "red", "-t", "0"], 2, "the least is 1"),
+        (["search", "red", "-t", "many"], 2, "valid integer"),
+        (["search", "red", "--space", "tinny"], 2, "did you mean tiny"),
+        (["search", "red", "--after", "yesterday"], 2, "is not a date"),
+        (["search", "red", "--library", "missing"], 4, "no library at missing"),
+        (["status", "--library", "missing"], 4, "no library at missing"),
+        (["status", "--config", "missing.toml"], 2, "missing.toml cannot be read"),
+        (["serch", "red"], 2, "Did you mean 'search'"),
+        (["remove", "elsewhere", "--yes"], 2, "is no root of this library"),
+    ],
+)
+def test_bad_input_is_one_line_with_a_remedy(
+    glimpse: Run, tmp_path: Path, arguments: list[str], code: int, complaint: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = glimpse(*arguments)
+    assert complaint in one_line(ran.stderr)
+    assert (ran.returncode, ran.stdout) == (code, b"")
+
+
+def test_an_unknown_model_names_the_nearest(
+    glimpse: Run, photos: Path, picture: MakePicture
+) -> None:
+    picture("a.png")
+    ran = glimpse("build", photos, "--model", "startre")
+    assert "starter" in one_line(ran.stderr)
+    assert ran.returncode == 2
+
+
+def test_debug_shows_where_an_error_arose(glimpse: Run) -> None:
+    assert b"Traceback" in glimpse("search", "", "--debug").stderr
+
+
+def test_status_counts_photos_and_names_spaces(built: Run, photos: Path) -> None:
+    printed = built("status").stdout.decode()
+    assert str(photos) in printed
+    assert "tiny" in printed
+    state = json.loads(built("status", "--json").stdout)
+    assert state["roots"][0]["counts"] == {"present": 3}
+    assert (state["spaces"][0]["vectors"], state["spaces"][0]["recall"]) == (3, 1.0)
+
+
+def test_remove_asks_and_somebody_who_is_not_there_says_no(built: Run, photos: Path) -> None:
+    assert built("remove", photos, stdin=subprocess.DEVNULL).returncode == 1
+    assert len(built("search", "red").stdout.splitlines()) == 3
+    assert b"3 photos forgotten" in built("remove", photos, "--yes").stderr
+    assert (photos / "red.png").exists()
+
+
+def test_a_reader_that_leaves_early_is_no_error(built: Run, library_folder: Path) -> None:
+    command = [sys.executable, "-m", "indexer", "search", "red", "--library", str(library_folder)]
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment())
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_a_search_imports_none_of_the_heavy_frameworks(built: Run, library_folder: Path) -> None:
+    program = (
+        "import sys; from indexer.cli import app\n"
+        f"app(['search', 'red', '--library', {str(library_folder)!r}], standalone_mode=False)\n"
+        "heavy = {'torch', 'timm', 'open_clip', 'transformers', 'streamlit'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, env=environment(), capture_output=True
+    )
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_stopped_keeps_what_it_finished_and_goes_on(
+    library_folder: Path,
+    photos: Path,
+    picture: MakePicture,
+    glimpse: Run,
+    stop: signal.Signals,
+    tmp_path: Path,
+) -> None:
+    for i in range(600):
+        picture(f"{i}.png", mark=i + 1)
+    (tmp_path / "slow.toml").write_text("[build]\nbatch_size = 4\n")
+    command = [sys.executable, "-m", "indexer", "build", photos, "--library", library_folder]
+    command += ["--config", tmp_path / "slow.toml"]
+    build = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+    while not committed(library_folder):
+        time.sleep(0.02)
+    build.send_signal(stop)
+    _, stderr = build.communicate(timeout=30)
+    assert (build.returncode, one_line(stderr)) == (
+        130,
+        "glimpse: stopped; what was finished is kept, and the next run goes on",
+    )
+    kept = committed(library_folder)
+    assert 0 < kept < 600
+    assert f"{600 - kept} embedded" in glimpse("build", photos).stderr.decode()
+
+
+def committed(library_folder: Path) -> int:
+    with sqlite3.connect(library_folder / "catalog.sqlite") as database:
+        count: int = database.execute("SELECT count(*) FROM embeddings").fetchone()[0]
+    database.close()
+    return count

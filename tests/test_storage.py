@@ -1,0 +1,397 @@
+"""The catalog and its snapshots: what is damaged is noticed, what is derived is made again."""
+
+import multiprocessing
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from indexer import Config, Library
+from indexer.errors import (
+    CatalogDamagedError,
+    LibraryLockedError,
+    LibraryNotFoundError,
+    LibraryVersionError,
+    StorageError,
+    UsageError,
+)
+from storage import engine, snapshots
+from storage.catalog import Catalog
+from storage.migrations import migrate, schema_version
+from storage.records import (
+    ContentRecord,
+    EmbeddingRecord,
+    FileRecord,
+    RootRecord,
+    Signature,
+    SpaceRecord,
+)
+from storage.vectors import VectorIndex, build_index
+from tests.conftest import MakePicture, environment
+
+DIM = 8
+
+
+def unit(rows: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog.open(tmp_path / "library", create=True)
+
+
+@pytest.fixture
+def space(catalog: Catalog) -> SpaceRecord:
+    with catalog.batch() as batch:
+        batch.add_root(b"/photos")
+        batch.add_space("test", "test", "f" * 64, DIM, True)
+        return batch.spaces()[0]
+
+
+def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
+    """Put files with vectors; the ids of their contents."""
+    with catalog.batch() as batch:
+        ids = [batch.add_content(ContentRecord(b"%032d" % i, 1, 1, 1, "PNG")) for i in names]
+        for i, id in zip(names, ids, strict=True):
+            batch.put_file(FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id))
+        rows = zip(ids, unit(len(names), seed), strict=True)
+        batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
+    return ids
+
+
+def remove(catalog: Catalog, names: list[bytes]) -> None:
+    with catalog.batch() as batch:
+        known = batch.known_files(1, b"", None)
+        batch.remove_files([known[name].id for name in names])
+
+
+def load(catalog: Catalog, space: SpaceRecord) -> VectorIndex:
+    with catalog.view() as view:
+        return snapshots.load(view, catalog.folder, space)
+
+
+def snapshot_file(catalog: Catalog) -> Path:
+    (path,) = (catalog.folder / "snapshots").iterdir()
+    return path
+
+
+def test_a_snapshot_with_what_came_and_went_since_equals_the_catalog(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    add(catalog, space, range(10))
+    snapshots.publish(catalog, space)
+    add(catalog, space, range(10, 15), seed=1)
+    remove(catalog, [b"3", b"12"])
+    add(catalog, space, range(5, 6), seed=2)  # embedded anew
+    with_tail = load(catalog, space)
+    snapshot_file(catalog).unlink()
+    from_catalog = load(catalog, space)
+    assert with_tail.ids().tolist() == from_catalog.ids().tolist()
+    assert len(with_tail) == 13
+    assert np.array_equal(
+        with_tail.vectors(with_tail.ids()), from_catalog.vectors(from_catalog.ids())
+    )
+
+
+@pytest.mark.parametrize("damage", ["flip a bit", "truncate", "delete", "another library's"])
+def test_a_damaged_snapshot_is_noticed_and_made_from_the_catalog(
+    catalog: Catalog, space: SpaceRecord, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(catalog, space, range(10))
+    snapshots.publish(catalog, space)
+    before = load(catalog, space)
+    path = snapshot_file(catalog)
+    data = bytearray(path.read_bytes())
+    match damage:
+        case "flip a bit":
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+        case "truncate":
+            path.write_bytes(data[:-100])
+        case "delete":
+            path.unlink()
+        case _:
+            path.write_bytes(snapshots.serialize(build_index(np.arange(10), unit(10, 9), DIM)))
+    after = load(catalog, space)
+    assert np.array_equal(before.vectors(before.ids()), after.vectors(after.ids()))
+    assert "is passed over" in caplog.text
+
+
+def test_a_reader_that_slept_through_a_snapshot_still_sees_what_went(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    add(catalog, space, range(10))
+    held = load(catalog, space)
+    remove(catalog, [b"4"])
+    snapshots.publish(catalog, space)
+    with catalog.view() as view:
+        assert len(snapshots.refresh(view, catalog.folder, space, held)) == 9
+
+
+@pytest.mark.parametrize("step", ["write", "read back", "rename", "record", "tidy"])
+def test_a_publication_that_stops_anywhere_loses_nothing_and_leaves_no_litter(
+    catalog: Catalog, space: SpaceRecord, step: str
+) -> None:
+    class StopHereError(Exception):
+        pass
+
+    def stop(at: str) -> None:
+        if at == step:
+            raise StopHereError
+
+    add(catalog, space, range(10))
+    snapshots.publish(catalog, space)
+    add(catalog, space, range(10, 20), seed=1)
+    with pytest.raises(StopHereError):
+        snapshots.publish(catalog, space, stop)
+    assert len(load(catalog, space)) == 20
+    snapshots.remove_orphans(catalog)
+    assert len(list((catalog.folder / "snapshots").iterdir())) == 1
+    assert len(load(catalog, space)) == 20
+
+
+def test_a_small_change_rewrites_no_snapshot(catalog: Catalog, space: SpaceRecord) -> None:
+    add(catalog, space, range(400))
+    with catalog.view() as view:
+        assert snapshots.needs_publishing(view, space)
+    snapshots.publish(catalog, space)
+    add(catalog, space, range(400, 500))
+    with catalog.view() as view:
+        assert not snapshots.needs_publishing(view, space)
+
+
+def test_a_snapshot_that_cannot_be_written_keeps_the_old_one(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    add(catalog, space, range(10))
+    snapshots.publish(catalog, space)
+    kept = snapshot_file(catalog)
+    add(catalog, space, range(10, 20))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(step: str) -> None:
+        if step == "write":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+
+    try:
+        with pytest.raises(StorageError, match="cannot be written .* nothing is lost"):
+            snapshots.publish(catalog, space, fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (snapshot_file(catalog), len(load(catalog, space))) == (kept, 20)
+
+
+def test_ids_are_never_used_again(catalog: Catalog, space: SpaceRecord) -> None:
+    first = add(catalog, space, range(5))
+    remove(catalog, [b"4"])
+    with catalog.batch() as batch:
+        batch.purge_orphans(0)
+    assert add(catalog, space, range(7, 8)) == [max(first) + 1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_search_equals_the_plain_sum_of_products(data: st.DataObject) -> None:
+    base_ids = np.arange(1, 1 + data.draw(st.integers(0, 30)))
+    added_ids = np.arange(100, 100 + data.draw(st.integers(0, 10)))
+    left = np.array(
+        sorted(data.draw(st.sets(st.sampled_from(base_ids.tolist() or [1]), max_size=20))), int
+    )
+    left = np.intersect1d(left, base_ids)
+    base, added = unit(len(base_ids), 1), unit(len(added_ids), 2)
+    index = VectorIndex(
+        DIM, 1, build_index(base_ids, base, DIM), build_index(added_ids, added, DIM), left
+    )
+    living = np.concatenate([np.setdiff1d(base_ids, left), added_ids])
+    allowed = None
+    if data.draw(st.booleans()):
+        allowed = np.array(
+            sorted(data.draw(st.sets(st.sampled_from([*living.tolist(), 5000])))), int
+        )
+        living = np.intersect1d(living, allowed)
+    query, k = unit(1, 3), data.draw(st.integers(1, 50))
+    ids, scores = index.search(query, k, allowed)
+    found = ids[0][ids[0] >= 0]
+    everything = dict(
+        zip([*base_ids, *added_ids], np.concatenate([base, added]) @ query[0], strict=True)
+    )
+    best = sorted((everything[id] for id in living), reverse=True)[:k]
+    assert scores[0][: len(found)] == pytest.approx(best, abs=1e-5)
+    assert set(found) <= set(living.tolist())
+    assert len(found) == min(k, len(living))
+
+
+@pytest.mark.parametrize(
+    ("query", "k", "complaint"),
+    [
+        (np.full((1, DIM), np.nan, np.float32), 1, "not finite"),
+        (np.full((1, DIM), np.inf, np.float32), 1, "not finite"),
+        (unit(1)[:, :3], 1, r"shape \(1, 3\); this space needs \(n, 8\)"),
+        (unit(1), 0, "the least is 1"),
+    ],
+)
+def test_a_vector_that_cannot_be_searched_is_refused(
+    query: np.ndarray, k: int, complaint: str
+) -> None:
+    index = VectorIndex(DIM, 1, build_index(np.arange(3), unit(3), DIM), build_index(*_empty()))
+    with pytest.raises(UsageError, match=complaint):
+        index.search(query, k)
+
+
+def _empty() -> tuple[np.ndarray, np.ndarray, int]:
+    return np.empty(0, np.int64), np.empty((0, DIM), np.float32), DIM
+
+
+def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(ZeroDivisionError), catalog.batch() as batch:
+        batch.add_root(b"/x")
+        _ = 1 / 0
+    with catalog.view() as view:
+        assert (view.roots(), view.change_seq()) == ([], 0)
+
+
+def test_a_second_writer_is_told_who_writes(catalog: Catalog) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from storage.catalog import Catalog\n"
+        "with Catalog.open(Path(sys.argv[1])).writer(): print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, catalog.folder], stdout=subprocess.PIPE, env=environment()
+    )
+    assert holder.stdout is not None
+    with holder.stdout:
+        assert holder.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(LibraryLockedError, match=f"locked by process {holder.pid}"),
+            catalog.writer(),
+        ):
+            pass
+        holder.kill()
+        holder.wait()
+    with catalog.writer():  # the kernel has freed it
+        pass
+
+
+def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    catalog = Catalog.open(folder, create=True, busy_timeout_s=0.3)
+    other = sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    with pytest.raises(LibraryLockedError, match="held by another process"), catalog.batch():
+        pass
+    assert time.monotonic() - began < 3
+    other.close()
+
+
+@pytest.mark.parametrize("where", ["header", "page"])
+def test_a_damaged_catalog_is_refused_and_left_as_it_is(
+    catalog: Catalog, space: SpaceRecord, where: str
+) -> None:
+    add(catalog, space, range(300))
+    catalog.vacuum()
+    catalog.close()
+    path = catalog.folder / "catalog.sqlite"
+    data = bytearray(path.read_bytes())
+    start = 0 if where == "header" else len(data) // 8192 * 4096
+    data[start : start + 4096] = os.urandom(4096) if where == "page" else b"\0" * 4096
+    path.write_bytes(data)
+    with pytest.raises(CatalogDamagedError, match="is damaged .* no backup"):
+        again = Catalog.open(catalog.folder)
+        with again.writer():
+            pass
+    assert path.read_bytes() == data
+
+
+def test_a_newer_schema_is_refused(catalog: Catalog) -> None:
+    with catalog.batch() as batch:
+        batch.set_meta("schema_version", "99")
+    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 1"):
+        Catalog.open(catalog.folder)
+
+
+def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -> None:
+    def m002_add_a_column(connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
+
+    path = catalog.folder / "catalog.sqlite"
+    opened = engine.open_engine(path, 1)
+    migrate(opened, "it", lambda v: engine.back_up(opened, path, f"v{v}"), [m002_add_a_column])
+    with opened.connect() as connection:
+        assert schema_version(connection) == 2
+        connection.exec_driver_sql("SELECT colour FROM roots")
+    (backup,) = catalog.folder.glob("*.backup")
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        sqlite3.connect(backup).execute("SELECT colour FROM roots")
+    opened.dispose()
+
+
+def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:
+    def m002_breaks(connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
+        raise ZeroDivisionError
+
+    opened = engine.open_engine(catalog.folder / "catalog.sqlite", 1)
+    with pytest.raises(ZeroDivisionError):
+        migrate(opened, "it", lambda v: catalog.folder, [m002_breaks])
+    with opened.connect() as connection:
+        assert schema_version(connection) == 1
+        columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('roots')")
+        assert "colour" not in set(columns.scalars())
+    opened.dispose()
+
+
+def test_no_library_is_an_error_that_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(LibraryNotFoundError, match="make one with: glimpse build"):
+        Library.open(tmp_path / "none", config=Config())
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_network_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nnas:/x {tmp_path}/my\\040share nfs4 rw 0 0\n")
+    (tmp_path / "my share").mkdir()
+    monkeypatch.setattr(engine, "MOUNTS", mounts)
+    with pytest.raises(StorageError, match="network filesystem .nfs4."):
+        Catalog.open(tmp_path / "my share", create=True)
+    assert Catalog.open(tmp_path / "local", create=True)
+
+
+def test_two_programs_may_make_the_same_library_at_once(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        ids = pool.map(_open_and_identify, [tmp_path / "library"] * 4)
+    assert len(set(ids)) == 1
+
+
+def _open_and_identify(folder: Path) -> str | None:
+    with Catalog.open(folder, create=True).view() as view:
+        return view.get_meta("library_id")
+
+
+def test_a_root_record_is_what_was_stored(catalog: Catalog, space: SpaceRecord) -> None:
+    with catalog.view() as view:
+        assert view.roots() == [RootRecord(1, b"/photos", None)]
+
+
+def test_what_a_build_commits_is_sound(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    for i in range(40):
+        picture(f"{i}.png", mark=i)
+    library.build([photos])
+    with sqlite3.connect(library_folder / "catalog.sqlite") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
