@@ -67,9 +67,7 @@ def caption_recall(library: Library, captions: Sequence[tuple[str, str]]) -> dic
 
 def category_precision(library: Library, categories: dict[str, list[str]]) -> dict[str, float]:
     """Mean average precision over the whole ranking, and precision of the first ten."""
-    relevant = [
-        np.isin(_ranking(library, words), names) for words, names in categories.items()
-    ]
+    relevant = [np.isin(_ranking(library, words), names) for words, names in categories.items()]
     return {
         "category_mAP": round(float(np.mean([average_precision(row) for row in relevant])), 4),
         "category_P@10": round(float(np.mean([row[:10].mean() for row in relevant])), 4),
@@ -98,7 +96,9 @@ def _shown(arguments: Sequence[str]) -> list[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("photos", type=Path)
     parser.add_argument("captions", type=Path)
     parser.add_argument("categories", type=Path)

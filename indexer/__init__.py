@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexer.build import BuildOptions
     from indexer.config import Config
+    from indexer.embedders import KnownModel, all_names, known_models
     from indexer.errors import GlimpseError
     from indexer.library import Library
     from indexer.pipeline import BuildReport, Progress
@@ -30,12 +31,15 @@ __all__ = [
     "Filter",
     "GlimpseError",
     "Hit",
+    "KnownModel",
     "Library",
     "Photo",
     "Progress",
     "Query",
     "State",
     "Status",
+    "all_names",
+    "known_models",
 ]
 
 _HOME = {
@@ -46,12 +50,15 @@ _HOME = {
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
+    "KnownModel": "indexer.embedders",
     "Library": "indexer.library",
     "Photo": "indexer.results",
     "Progress": "indexer.pipeline",
     "Query": "indexer.query",
     "State": "storage.records",
     "Status": "indexer.results",
+    "all_names": "indexer.embedders",
+    "known_models": "indexer.embedders",
 }
 
 

@@ -180,6 +180,8 @@ class _Run:
                 f"space {space.name} was built with {space.model}, not {options.model}; "
                 f"give the new one another name with --space"
             )
+        else:
+            self._spaces.check_source(space, self._listener.notify)
         if options.adopt:
             with catalog.batch() as batch:
                 batch.set_meta(DEFAULT, space.name)
@@ -204,11 +206,11 @@ class _Run:
 
     def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> Pipeline:
         def embedder() -> Embedder:
-            return self._spaces.embedder(space, self._listener.notify)
+            return self._spaces.builder(space, self._listener.notify)
 
         build = self._config.build
         workers = build.decode_workers or max(1, (os.cpu_count() or 2) // 2)
-        preprocessing = embedder().preprocessing
+        preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
         limits = build.limits()
         pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s)
         return Pipeline(

@@ -19,7 +19,18 @@ from typing import Annotated, Any
 
 import typer
 
-from indexer import Answer, BuildOptions, Config, Filter, Hit, Library, Query, console
+from indexer import (
+    Answer,
+    BuildOptions,
+    Config,
+    Filter,
+    Hit,
+    Library,
+    Query,
+    all_names,
+    console,
+    known_models,
+)
 from indexer.errors import GlimpseError
 
 __all__ = ["app", "main"]
@@ -239,6 +250,30 @@ def ui(
     command += ["--config", str(common.config)] if common.config else []
     command += ["--no-browser"] if no_browser else []
     return subprocess.call(command)
+
+
+@verb
+def models(
+    common: Common,
+    every: Annotated[bool, typer.Option("--all", help="Every name that is known.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List the models that can be used, with size and licence, and which are on disk."""
+    if every:
+        names = all_names()
+        console.write_lines(
+            [json.dumps(names).encode()] if as_json else (n.encode() for n in names)
+        )
+        return
+    known = known_models()
+    if as_json:
+        print(json.dumps([asdict(model) for model in known]))
+        return
+    console.show([console.models_table(known)])
+    console.note(
+        "besides: ssl:CHECKPOINT, timm:NAME@FILE, open_clip:ARCH@FILE, open_clip:local-dir:FOLDER; "
+        "--all lists every name"
+    )
 
 
 @verb

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from indexer import BuildReport, State, Status
+from indexer import BuildReport, KnownModel, State, Status
 from indexer import Progress as BuildProgress
 
 __all__ = [
@@ -159,6 +159,16 @@ def status_tables(status: Status) -> Iterator[Table]:
         )
     yield spaces
     yield Table(", ".join(f"{part} {size(n)}" for part, n in status.sizes.items()), box=None)
+
+
+def models_table(models: Iterable[KnownModel]) -> Table:
+    """The models that we recommend."""
+    table = Table("model", "dim", "text", "download", "licence", "for", box=None)
+    for model in models:
+        where = "on disk" if model.on_disk else f"{model.megabytes} MB"
+        text = "yes" if model.reads_text else "no"
+        table.add_row(model.name, str(model.dim), text, where, model.licence, model.why)
+    return table
 
 
 def show(tables: Iterable[Table]) -> None:

@@ -97,7 +97,7 @@ def _answer(
     except PictureError as error:
         return {"error": str(error)}, b""
     except MemoryError:
-        return {"error": "it takes more memory than allowed (worker_memory_mb)"}, b""
+        return {"error": "reading it takes more memory than allowed (worker_memory_mb)"}, b""
     header = {
         "signature": asdict(decoded.signature),
         "sha256": decoded.sha256.hex(),

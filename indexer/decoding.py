@@ -51,9 +51,9 @@ FORMATS = {
     "TIFF": "PIL.TiffImagePlugin",
     "BMP": "PIL.BmpImagePlugin",
     "AVIF": "PIL.AvifImagePlugin",
-    "HEIF": "pillow_heif.HeifImagePlugin",
     "JPEG2000": "PIL.Jpeg2KImagePlugin",
     "PPM": "PIL.PpmImagePlugin",
+    "HEIF": "pillow_heif.HeifImagePlugin",
 }
 """Every format that is read, by Pillow's name, and the plugin that reads it.
 
@@ -80,6 +80,10 @@ _TRANSPOSE = {
 _SPARE = 2
 """Edges stay this many times longer than asked for: bicubic from there is within 3 levels of 255
 of bicubic from the full picture, where a margin of 1 was up to 19 off."""
+_NOT_OPENED = (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error)
+"""What a plugin of Pillow raises on opening a file that is damaged, or not of its format."""
+_TOO_MUCH_MEMORY = "decoding it takes more memory than allowed (worker_memory_mb)"
+_OUT_OF_MEMORY = re.compile("out of memory|memory allocation|bad_alloc", re.IGNORECASE)
 _TRUNCATED = re.compile("truncated|end of|not enough|premature|incomplete", re.IGNORECASE)
 _REDUCIBLE_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 
@@ -189,8 +193,9 @@ def _open(data: bytes) -> Image.Image:
             continue
         try:
             return factory(BytesIO(data), "")
-        except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error):
-            damaged = f"a damaged {name} file"  # but go on: AVIF and HEIF share a signature
+        except _NOT_OPENED as error:  # but go on: AVIF and HEIF share a signature
+            detail = f" ({_one_line(error)})" if str(error) else ""
+            damaged = f"a damaged {name} file{detail}"
     raise PictureError(not_a_picture(data) or damaged or "not a picture")
 
 
@@ -257,11 +262,15 @@ def _failures_as_reasons() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "decoding it takes more memory than allowed (worker_memory_mb)"
+    message = _one_line(error)
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message):
+        return _TOO_MUCH_MEMORY
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than Pillow allows here (PIL.Image.MAX_IMAGE_PIXELS)"
-    message = " ".join(str(error).split())[:100] or type(error).__name__
     if isinstance(error, EOFError) or _TRUNCATED.search(message):
         return "truncated"
     return f"damaged ({message})"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__

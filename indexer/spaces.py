@@ -4,6 +4,7 @@ A model is loaded with PyTorch once, exported into the library, and from then on
 """
 
 import difflib
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Model, Notify
 from indexer.errors import ModelError, UsageError
 from indexer.runtime import bundle
+from indexer.runtime.devices import pick_device
 from storage.catalog import Batch, View
 from storage.records import SpaceRecord
 
@@ -44,6 +46,7 @@ class Spaces:
         self._models = folder / MODELS
         self._config = config
         self._embedders: dict[str, Embedder] = {}
+        self._builders: dict[str, Embedder] = {}
 
     def find(self, view: View, model: str | None, name: str | None) -> SpaceRecord | None:
         """The space to build, where there is one: by its name, its model, or as the default."""
@@ -80,26 +83,63 @@ class Spaces:
         export(model, self._models)
 
     def embedder(self, space: SpaceRecord, notify: Notify) -> Embedder:
-        """The space's embedder; exports its model again should the export be missing."""
+        """The space's embedder on the processor; exports its model again should that be missing."""
         if space.fingerprint not in self._embedders:
-            folder = self._models / bundle.folder_name(space.fingerprint)
+            folder = self._folder(space)
             if not folder.exists():
-                self._restore(space, notify)
+                self.export(self._load(space, notify), notify)
             self._embedders[space.fingerprint] = bundle.load(folder, self._config.threads)
         return self._embedders[space.fingerprint]
 
-    def _restore(self, space: SpaceRecord, notify: Notify) -> None:
+    def builder(self, space: SpaceRecord, notify: Notify) -> Embedder:
+        """The embedder to build with: on an accelerator where there is one that may be used."""
+        device = pick_device(self._config.device)
+        if device == "cpu":
+            return self.embedder(space, notify)
+        if space.fingerprint not in self._builders:
+            from indexer.runtime.accelerator import TorchEmbedder  # imports torch
+
+            notify(f"embedding on {device}")
+            self._builders[space.fingerprint] = TorchEmbedder(self._load(space, notify), device)
+        return self._builders[space.fingerprint]
+
+    def check_source(self, space: SpaceRecord, notify: Notify) -> None:
+        """Raise ModelError where the space's weights lie in a file of the user's that is another one now."""
+        source, exported = _local_source(space.model), self._folder(space)
+        if source is None or not exported.exists():
+            return
+        if _newest_change(source) > exported.stat().st_mtime:
+            self._load(space, notify)
+            os.utime(exported)
+
+    def _load(self, space: SpaceRecord, notify: Notify) -> Model:
         model = load_model(space.model, notify)
         if model.fingerprint() != space.fingerprint:
             raise ModelError(
                 f"{space.model} has other weights or preprocessing than space {space.name} was built with; "
-                f"build a space of its own for it with: glimpse build --model {space.model} --space NAME"
+                f"give it a space of its own with: glimpse build --model {space.model} --space NAME"
             )
-        self.export(model, notify)
+        return model
+
+    def _folder(self, space: SpaceRecord) -> Path:
+        return self._models / bundle.folder_name(space.fingerprint)
+
+
+def _local_source(model: str) -> Path | None:
+    """The file or folder of the user's that a model's name points to."""
+    reference = model.partition(":")[2].partition("?")[0]
+    parts = (reference, reference.rpartition("@")[2], reference.removeprefix("local-dir:"))
+    paths = (Path(part).expanduser() for part in parts if part)
+    return next((path for path in paths if path.exists()), None)
+
+
+def _newest_change(source: Path) -> float:
+    files = [source, *source.glob("*")] if source.is_dir() else [source]
+    return max(file.stat().st_ctime for file in files)
 
 
 def _free_name(model: str, taken: set[str]) -> str:
-    stem = re.sub(r"[^a-z0-9]+", "-", model.lower().rpartition("/")[0] or model.lower()).strip("-")
+    stem = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem}-{number}", number + 1

@@ -1,4 +1,4 @@
-"""Start the page: `python -m search_ui --port N [--library DIR] [--config FILE] [--no-browser]`."""
+"""Start the page: what `glimpse ui` runs."""
 
 import argparse
 import errno
@@ -8,20 +8,23 @@ from pathlib import Path
 
 from indexer import Config, Library
 from indexer.errors import GlimpseError, UsageError
+from search_ui import HOST
 
-HOST = "127.0.0.1"
+__all__ = ["main"]
+
+INTERRUPTED = 130
 
 
 def main() -> int:
-    """Look before starting; returns the exit code."""
+    """Look whether all is there, then serve until a signal ends it; returns the exit code."""
     options = _options()
     try:
         Library.open(options.library, config=Config.load(options.config)).close()
-        _claim(options.port)
+        _try_port(options.port)
     except GlimpseError as error:
-        print(f"glimpse: {error}", file=sys.stderr)
+        sys.stderr.write(f"glimpse: {error}\n")
         return error.exit_code
-    # Only now: Streamlit takes a second to import, which an error need not wait for.
+    # Imported only now: Streamlit takes a second, which an error need not wait for.
     from search_ui.opened import choose
     from search_ui.server import serve
 
@@ -29,28 +32,34 @@ def main() -> int:
     try:
         serve(options.port, open_browser=not options.no_browser)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m search_ui", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--library", type=Path)
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--port", type=int, required=True, help=f"the port on {HOST}")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="the library's folder")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML")
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
     return parser.parse_args()
 
 
-def _claim(port: int) -> None:
-    """Raise UsageError for a port that cannot be had, before anything starts."""
+def _try_port(port: int) -> None:
+    """Raise UsageError for a port that cannot be had."""
+    if not 0 < port < 65536:
+        raise UsageError(f"port {port} does not exist; ports go from 1 to 65535")
     with socket.socket() as probe:
+        # As the server will: a port that was given up a moment ago can be had again.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
-            raise UsageError(f"port {port} {what}; take another with: glimpse ui --port {port + 1}") from error
+            taken = error.errno == errno.EADDRINUSE
+            reason = "taken, perhaps by a page that runs already" if taken else error.strerror
+            raise UsageError(
+                f"port {port} cannot be had ({reason}); name another with: glimpse ui --port PORT"
+            ) from error
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page, from top to bottom. Streamlit runs this file at every step of a visitor."""
+"""The page, from top to bottom. Streamlit runs this file at each step of a visitor."""
 
 import time
 from dataclasses import dataclass
@@ -6,85 +6,108 @@ from pathlib import Path
 
 import streamlit as st
 
-from indexer import Library, Photo, Query, State
-from indexer.errors import GlimpseError
-from search_ui import asking, viewer
-from search_ui.address import asked, change
-from search_ui.grid import show_grid
-from search_ui.literal import show_error, show_line, show_notice
-from search_ui.opened import library
+from indexer import Library, Query, State, Status
+from indexer.errors import GlimpseError, PictureError
+from search_ui import asking, opened, viewer
+from search_ui.address import Asked, asked, change
+from search_ui.grid import Scored, show_grid
+from search_ui.literal import readable, show_error, show_line, show_notice
 
 PAGE = 24
-"""Pictures shown at first, and more at a time."""
+"""Photos shown at first, and more at a time."""
+QUESTION, COUNT = "question", "count"
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What the grid shows: photos with their scores, and how many there are in all."""
+    """What the grid shows."""
 
-    photos: list[tuple[Photo, float | None]]
+    photos: list[Scored]
     total: int
     line: str
+    """How many there are, in words."""
     notices: tuple[str, ...] = ()
 
 
-def draw(library: Library) -> None:
-    """Draw the page as the address asks."""
+def main() -> None:
+    """Draw the page. What goes wrong is one line below the search bar, which stays."""
     wanted = asked()
-    upload = asking.ask(library, wanted)
+    st.set_page_config(f"{wanted.q} - Glimpse" if wanted.q else "Glimpse", "🔎", layout="wide")
+    st.html(Path(__file__).with_name("page.css"))
+    try:
+        draw(opened.library(), wanted)
+    except GlimpseError as error:
+        show_error(str(error))
+
+
+def draw(library: Library, wanted: Asked) -> None:
+    """Draw the search bar, the answer, and the photo that is open."""
+    status = library.status()
+    upload = asking.ask(library, status, wanted)
     query = asking.build_query(wanted, upload)
-    question = (wanted.q, wanted.like, wanted.space, upload.file_id if upload else None)
-    if st.session_state.get("question") != question:
-        st.session_state.question, st.session_state.count = question, PAGE
-    if query.terms:
-        results = search(library, query, wanted.space)
-    else:
+    count = _count(wanted, upload.file_id if upload else None)
+    if not query.terms:
         asking.show_examples()
-        results = newest(library)
-    show_line(results.line)
+    with st.empty():  # the spinner's place is then the line's
+        results = (
+            _search(library, query, count, wanted.space)
+            if query.terms
+            else _newest(library, status, count)
+        )
+        show_line(results.line)
     for notice in results.notices:
         show_notice(notice)
-    show_grid(results.photos, on_open=lambda id: change(photo=id), on_like=asking.more_like)
+    show_grid(results.photos, on_open=_open, on_like=asking.more_like)
     if len(results.photos) < results.total:
-        st.button("Show more", on_click=show_more, width="stretch")
+        st.button("Show more", on_click=_show_more, width="stretch")
     if wanted.photo is not None:
         viewer.show(library, wanted.photo, results.photos)
 
 
-def search(library: Library, query: Query, space: str | None) -> Results:
-    """The photos nearest to the query."""
+def _search(library: Library, query: Query, count: int, space: str | None) -> Results:
     started = time.perf_counter()
-    with st.spinner("Searching…"):
-        answer = library.search(query, st.session_state.count, space=space)
+    try:
+        with st.spinner("Searching…"):
+            answer = library.search(query, count, space=space)
+    except PictureError as error:
+        raise PictureError(f"the picture cannot be used: {error}; choose another") from error
     took = time.perf_counter() - started
-    photos = [(hit.photo, hit.score) for hit in answer]
-    line = f"{amount(answer.total)}, {took:.2f} s"
-    return Results(photos, answer.total, line, answer.notices)
+    photos: list[Scored] = [(hit.photo, hit.score) for hit in answer]
+    return Results(photos, answer.total, f"{_amount(answer.total)}, {took:.2f} s", answer.notices)
 
 
-def newest(library: Library) -> Results:
-    """The photos that came last, for when nothing is asked."""
-    total = sum(root.counts.get(State.PRESENT, 0) for root in library.status().roots)
-    photos = library.newest(st.session_state.count)
-    return Results([(photo, None) for photo in photos], total, f"{amount(total)}, the newest first")
+def _newest(library: Library, status: Status, count: int) -> Results:
+    """For when nothing is asked."""
+    total = sum(root.counts.get(State.PRESENT, 0) for root in status.roots)
+    photos: list[Scored] = [(photo, None) for photo in library.newest(count)]
+    notices = [
+        f"{readable(root.path)} cannot be reached ({root.offline_reason}); its photos come back with it"
+        for root in status.roots
+        if root.offline_reason
+    ]
+    if not total:
+        notices.append("there are no photos here yet; add some with: glimpse build PATH")
+    return Results(photos, total, f"{_amount(total)}, the newest first", tuple(notices))
 
 
-def amount(photos: int) -> str:
+def _amount(photos: int) -> str:
     return "1 photo" if photos == 1 else f"{photos:,} photos"
 
 
-def show_more() -> None:
-    st.session_state.count += PAGE
+def _count(wanted: Asked, upload: str | None) -> int:
+    """How many photos to show: a page of them, until a visitor asked for more of this question."""
+    question = (wanted.q, wanted.like, wanted.space, upload)
+    if st.session_state.get(QUESTION) != question:
+        st.session_state[QUESTION], st.session_state[COUNT] = question, PAGE
+    return int(st.session_state[COUNT])
 
 
-def main() -> None:
-    """Draw the page; what goes wrong is one line, and the search bar stays."""
-    st.set_page_config(page_title="Glimpse", page_icon="🔎", layout="wide")
-    st.html(Path(__file__).parent / "page.css")
-    try:
-        draw(library())
-    except GlimpseError as error:
-        show_error(str(error))
+def _open(photo_id: int) -> None:
+    change(photo=photo_id)
+
+
+def _show_more() -> None:
+    st.session_state[COUNT] += PAGE
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -1,27 +1,29 @@
 """The search bar: words, a picture, the space; and the query that they make together."""
 
+from contextlib import suppress
+
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from indexer import Library, Query
-from indexer.errors import GlimpseError, QueryError
+from indexer import Library, Query, Status
+from indexer.errors import QueryError
 from search_ui.address import MAX_WORDS, Asked, change
 from search_ui.literal import readable, show_likeness, show_line
 from search_ui.pictures import EDGES, address
 
-__all__ = ["EXAMPLES", "ask", "build_query", "more_like", "show_examples"]
+__all__ = ["EXAMPLES", "ask", "build_query", "go_home", "more_like", "show_examples"]
 
 EXAMPLES = ("a bird", "sunset by the sea", "something to eat", "kitten + snow - cat")
 WORDS, SPACE, UPLOADS = "words", "space", "uploads"
 
 
-def ask(library: Library, asked: Asked) -> UploadedFile | None:
+def ask(library: Library, status: Status, asked: Asked) -> UploadedFile | None:
     """Draw the bar as the address says; returns the picture that was dropped on it."""
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         st.button("Glimpse", key="home", type="tertiary", on_click=go_home)
         _ask_words(asked)
         upload = _ask_picture()
-        _ask_space(library, asked)
+        _ask_space(status, asked)
     if asked.like is not None:
         _show_likeness(library, asked.like)
     return upload
@@ -90,17 +92,17 @@ def _forget_upload() -> None:
     st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
 
 
-def _ask_space(library: Library, asked: Asked) -> None:
-    spaces = {space.name: space for space in library.status().spaces}
-    if len(spaces) < 2:
+def _ask_space(status: Status, asked: Asked) -> None:
+    if len(status.spaces) < 2:
         return
-    default = next((name for name, space in spaces.items() if space.is_default), None)
-    st.session_state[SPACE] = asked.space if asked.space in spaces else default
+    known = {space.name: space for space in status.spaces}
+    default = next((name for name, space in known.items() if space.is_default), None)
+    st.session_state[SPACE] = asked.space if asked.space in known else default
     st.selectbox(
         "Space",
-        list(spaces),
+        list(known),
         key=SPACE,
-        format_func=lambda name: name if spaces[name].reads_text else f"{name} (pictures only)",
+        format_func=lambda name: name if known[name].reads_text else f"{name} (pictures only)",
         label_visibility="collapsed",
         on_change=lambda: change(space=st.session_state[SPACE]),
         width=200,
@@ -109,11 +111,9 @@ def _ask_space(library: Library, asked: Asked) -> None:
 
 def _show_likeness(library: Library, photo_id: int) -> None:
     with st.container(key="likeness", horizontal=True, vertical_alignment="center"):
-        try:
+        with suppress(QueryError):  # the search says so, and the button is the way out
             photo = library.photo(photo_id)
             show_likeness(address(photo, EDGES[0]), readable(photo.path.name))
-        except QueryError:
-            pass  # the search says so, and the button below is the way out
         st.button(
             "Remove the picture", icon=":material/close:", on_click=change, kwargs={"like": None}
         )

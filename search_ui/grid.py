@@ -10,7 +10,10 @@ from indexer import Photo
 from search_ui.literal import readable
 from search_ui.pictures import EDGES, address
 
-__all__ = ["show_grid"]
+__all__ = ["Scored", "show_grid"]
+
+Scored = tuple[Photo, float | None]
+"""A photo and its score, None where nothing was asked."""
 
 KEY = "grid"
 HERE = Path(__file__).parent
@@ -26,11 +29,11 @@ _grid = st.components.v2.component(
 
 
 def show_grid(
-    photos: Sequence[tuple[Photo, float | None]],
+    photos: Sequence[Scored],
     on_open: Callable[[int], None],
     on_like: Callable[[int], None],
 ) -> None:
-    """Draw photos with their scores, None for no score; what is clicked is called with the photo's id."""
+    """Draw photos; the callbacks get the id of the photo that is clicked."""
     _grid(
         key=KEY,
         data={"photos": [_item(photo, score) for photo, score in photos]},

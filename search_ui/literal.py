@@ -12,7 +12,15 @@ from typing import Literal
 
 import streamlit as st
 
-__all__ = ["readable", "show_error", "show_facts", "show_heading", "show_likeness", "show_line", "show_notice"]
+__all__ = [
+    "readable",
+    "show_error",
+    "show_facts",
+    "show_heading",
+    "show_likeness",
+    "show_line",
+    "show_notice",
+]
 
 
 def readable(path: str | Path) -> str:
@@ -58,5 +66,7 @@ def show_facts(facts: dict[str, str]) -> None:
     st.html(f'<dl class="glimpse-facts">{rows}</dl>')
 
 
-def _show(tag: str, text: str, attributes: str, width: Literal["stretch", "content"] = "stretch") -> None:
+def _show(
+    tag: str, text: str, attributes: str, width: Literal["stretch", "content"] = "stretch"
+) -> None:
     st.html(f"<{tag} {attributes}>{html.escape(text)}</{tag}>", width=width)

@@ -16,6 +16,7 @@ __all__ = ["EDGES", "ROUTE", "address"]
 EDGES = (320, 640)
 """Pixels; others are refused, so that nobody can fill the disk with thumbnails of every size."""
 
+MAX_ID = 2**63 - 1  # what SQLite can count to
 KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 _decoding = threading.BoundedSemaphore(os.cpu_count() or 1)  # a decoded photo takes much memory
 
@@ -28,8 +29,8 @@ def address(photo: Photo, edge: int) -> str:
 def picture(request: Request) -> Response:
     """A photo's thumbnail; Starlette calls this in a thread of its own."""
     photo_id, edge = request.path_params["photo_id"], request.path_params["edge"]
-    if edge not in EDGES:
-        return PlainTextResponse(f"sizes are {EDGES}", 404)
+    if edge not in EDGES or photo_id > MAX_ID:
+        return PlainTextResponse("no such picture", 404)
     try:
         with _decoding:
             data = library().thumbnail(photo_id, edge)

@@ -1,4 +1,4 @@
-"""Serve the page, on this machine alone."""
+"""Streamlit with the settings, the routes and the guard that the page needs."""
 
 import logging
 import sys
@@ -9,54 +9,61 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
 from streamlit.starlette import App
 
+from search_ui import HOST
 from search_ui.guard import MIDDLEWARE
+from search_ui.literal import show_error
 from search_ui.pictures import ROUTE
 
-__all__ = ["HOST", "serve"]
+__all__ = ["serve"]
 
-HOST = "127.0.0.1"
 MAX_UPLOAD_MB = 20
 
 
 def serve(port: int, *, open_browser: bool) -> None:
     """Serve until a signal ends it."""
-    logging.getLogger("uvicorn.error").addFilter(_is_warning)  # uvicorn resets its level, not this
+    # Uvicorn sets the logger's level as it starts, but leaves a filter in place.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno >= logging.WARNING)
 
     @asynccontextmanager
     async def announce(_: App) -> AsyncIterator[dict[str, Any]]:
         # The socket listens by now: a browser that comes at once waits for a moment.
-        url = f"http://{HOST}:{st.get_option('server.port')}"
-        print(f"Glimpse is at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        url = f"http://{HOST}:{port}"
+        sys.stderr.write(f"Glimpse is at {url} (Ctrl-C ends it)\n")
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         yield {}
 
-    script = Path(__file__).with_name("app.py")
-    app = App(script, routes=[ROUTE], middleware=MIDDLEWARE, lifespan=announce)
-    app.run(config=_settings(port))
+    App(
+        Path(__file__).with_name("app.py"),
+        routes=[ROUTE],
+        middleware=MIDDLEWARE,
+        lifespan=announce,
+        on_script_error=_apologise,
+    ).run(config=_settings(port))
 
 
-def _is_warning(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
+def _apologise(_: Exception) -> bool:
+    """The last line of defence; Streamlit has put the traceback on the terminal."""
+    show_error("this is a fault in Glimpse, and the terminal tells more; reload the page to go on")
+    return True  # nothing else is to be shown
 
 
 def _settings(port: int) -> dict[str, Any]:
-    """Streamlit's settings; its defaults listen everywhere, send statistics and show tracebacks."""
+    """Streamlit's settings; by default it listens everywhere, sends statistics and shows tracebacks."""
     return {
         "server.address": HOST,
         "server.port": port,
-        "server.headless": True,  # neither its prompt for an e-mail address nor its own browser
+        "server.headless": True,  # neither its question for an e-mail address nor its own browser
         "server.fileWatcherType": "none",
         "server.maxUploadSize": MAX_UPLOAD_MB,
-        "server.enableXsrfProtection": True,
         "server.enableCORS": True,
-        "runner.magicEnabled": False,  # it would print the docstrings of constants
+        "server.enableXsrfProtection": True,
         "browser.serverAddress": HOST,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "logger.hideWelcomeMessage": True,
+        "runner.magicEnabled": False,  # it would show the docstrings of constants on the page
     }

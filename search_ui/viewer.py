@@ -4,19 +4,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from indexer import Library, Photo
+from indexer import Library, Photo, State
 from indexer.errors import GlimpseError
 from search_ui.address import change
 from search_ui.asking import more_like
+from search_ui.grid import Scored
 from search_ui.literal import readable, show_error, show_facts, show_heading
 
 __all__ = ["facts", "show"]
 
 EDGE = 1600
 """Pixels of the longer side: enough for a large screen, and quick to send."""
-
-
-Scored = tuple[Photo, float | None]
 
 
 def show(library: Library, photo_id: int, around: Sequence[Scored]) -> None:
@@ -68,10 +66,12 @@ def facts(photo: Photo, score: float | None = None) -> dict[str, str]:
         "Lens": photo.lens,
         "Place": _place(photo),
         "Rating": _rating(photo.rating),
-        "Dimensions": f"{photo.width} × {photo.height} pixels" if photo.width else None,
+        "Dimensions": f"{photo.width} \N{MULTIPLICATION SIGN} {photo.height} pixels"
+        if photo.width
+        else None,
         "Format": photo.format,
         "Size": _size(photo.size),
-        "State": None if photo.state == "present" else f"{photo.state}: {photo.reason or ''}",
+        "State": None if photo.state is State.PRESENT else f"{photo.state}: {photo.reason or ''}",
     }
     return {name: value for name, value in known.items() if value}
 

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import MakePicture
 from PIL import Image
 
 from indexer import BuildOptions, Library, Progress, State
 from indexer.errors import UnknownModelError, UsageError
+from tests.conftest import MakePicture
 
 
 def names(library: Library) -> list[str]:

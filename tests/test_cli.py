@@ -192,8 +192,8 @@ def test_a_build_that_is_stopped_keeps_what_it_finished_and_goes_on(
     for i in range(600):
         picture(f"{i}.png", mark=i + 1)
     (tmp_path / "slow.toml").write_text("[build]\nbatch_size = 4\n")
-    command = [sys.executable, "-m", "indexer", "build", photos, "--library", library_folder]
-    command += ["--config", tmp_path / "slow.toml"]
+    command: list[str | Path] = [sys.executable, "-m", "indexer", "build", photos]
+    command += ["--library", library_folder, "--config", tmp_path / "slow.toml"]
     build = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
     while not committed(library_folder):
         time.sleep(0.02)

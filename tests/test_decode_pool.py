@@ -363,6 +363,15 @@ def test_a_pool_of_nothing_is_refused(numbers: tuple[int, int]) -> None:
         DecodePool(SEEN, LIMITS, numbers[0], 30, ahead=numbers[1])
 
 
+def test_a_worker_imports_nothing_heavy() -> None:
+    heavy = {"torch", "sqlalchemy", "faiss", "onnxruntime", "pydantic", "pillow_heif", "rawpy"}
+    program = f"import sys, indexer.decode_worker; print({heavy} & set(sys.modules))"
+    shown = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGES, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "set()\n"
+
+
 # How it ends
 
 

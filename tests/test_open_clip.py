@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from open_clip.push_to_hf_hub import save_for_hf
 from open_clip.tokenizer import HFTokenizer
+from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, PreTrainedTokenizerFast
@@ -23,6 +24,7 @@ from transformers import BertConfig, PreTrainedTokenizerFast
 from indexer.embedders import load_model, open_clip_tokenizer
 from indexer.embedders.tokenization import TextEncoder, clean
 from indexer.errors import CheckpointError, ModelError, ModelUnavailableError, UnknownModelError
+from indexer.preprocessing import preprocess
 from indexer.runtime import bundle
 from indexer.runtime.export import export
 
@@ -39,6 +41,7 @@ HARD = [
     "<end_of_text>",
     "a <START_OF_TEXT> b!!<end_of_text>s <end_of_text",
     "&amp;lt;b&amp;gt; &#65;&#x41; &eacute; a&b",
+    "<b> &amp;amp;amp; &amp;lt; &#39;",
     "tab\tnew\nline\r\nand\x0bmore\x1f\x7f end",
     "schÃ¶n â€œquotedâ€\x9d",
     "word " * 200,
@@ -151,6 +154,22 @@ def test_a_clip_answers_as_in_open_clip(tiny_folder: Path, tmp_path: Path) -> No
     assert_answers_as_open_clip(tiny_folder, export(model, tmp_path))
 
 
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
+def test_pictures_are_prepared_as_open_clip_prepares_them(
+    tmp_path: Path, mode: str, kernel: str
+) -> None:
+    how = {"resize_mode": mode, "interpolation": kernel, "fill_color": 77, "std": [0.5] * 3}
+    folder = save(random_model(TINY), TINY, tmp_path, **how)
+    model = load_model(f"open_clip:local-dir:{folder}", lambda _: None)
+    _, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    noise = np.random.default_rng(3).integers(0, 256, (97, 331, 3), np.uint8)
+    picture, described = Image.fromarray(noise), model.preprocessing
+    ours = preprocess(picture, described) / 255
+    scaled = (ours - described.mean) / described.std
+    np.testing.assert_allclose(scaled, transform(picture).permute(1, 2, 0), atol=1e-5)
+
+
 @pytest.mark.slow
 def test_a_clip_of_full_size_answers_as_in_open_clip(tmp_path: Path) -> None:
     config = open_clip.get_model_config("ViT-B-32")
@@ -159,13 +178,14 @@ def test_a_clip_of_full_size_answers_as_in_open_clip(tmp_path: Path) -> None:
     assert_answers_as_open_clip(folder, export(model, tmp_path / "models"))
 
 
+@pytest.mark.parametrize("pooler", ["mean_pooler", "cls_pooler"])
 def test_a_hugging_face_text_tower_answers_as_in_open_clip(
-    words_folder: Path, tmp_path: Path
+    words_folder: Path, tmp_path: Path, pooler: str
 ) -> None:
     text = {
         "hf_model_name": str(words_folder),
         "hf_tokenizer_name": str(words_folder),
-        "hf_pooler_type": "mean_pooler",
+        "hf_pooler_type": pooler,
         "hf_model_pretrained": False,
         "context_length": 12,
     }

@@ -33,7 +33,10 @@ def weights(query: Query) -> list[tuple[str, float]]:
         ('"16:9"', [('"16:9"', 1)]),
         ("0.5:photo:12 + sea", [("photo:12", 0.5), ("sea", 1)]),
         (["./a.jpg", "./b.jpg"], [("./a.jpg", 1), ("./b.jpg", 1)]),
-        (["at", "night", "./a.jpg", "-", "photo:3", "rain"], [("at night", 1), ("./a.jpg", 1), ("photo:3", -1), ("rain", 1)]),
+        (
+            ["at", "night", "./a.jpg", "-", "photo:3", "rain"],
+            [("at night", 1), ("./a.jpg", 1), ("photo:3", -1), ("rain", 1)],
+        ),
     ],
 )  # fmt: skip
 def test_an_expression_is_a_weighted_sum(

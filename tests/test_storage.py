@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer import Config, Library
@@ -35,15 +36,16 @@ from storage.records import (
     Signature,
     SpaceRecord,
 )
-from storage.vectors import VectorIndex, build_index
+from storage.vectors import VectorIndex, build_index, serialize
 from tests.conftest import MakePicture, environment
 
 DIM = 8
 
 
-def unit(rows: int, seed: int = 0) -> np.ndarray:
+def unit(rows: int, seed: int = 0) -> NDArray[np.float32]:
     vectors = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_a_damaged_snapshot_is_noticed_and_made_from_the_catalog(
         case "delete":
             path.unlink()
         case _:
-            path.write_bytes(snapshots.serialize(build_index(np.arange(10), unit(10, 9), DIM)))
+            path.write_bytes(serialize(build_index(np.arange(10), unit(10, 9), DIM)))
     after = load(catalog, space)
     assert np.array_equal(before.vectors(before.ids()), after.vectors(after.ids()))
     assert "is passed over" in caplog.text
@@ -242,14 +244,14 @@ def test_a_search_equals_the_plain_sum_of_products(data: st.DataObject) -> None:
     ],
 )
 def test_a_vector_that_cannot_be_searched_is_refused(
-    query: np.ndarray, k: int, complaint: str
+    query: NDArray[np.float32], k: int, complaint: str
 ) -> None:
     index = VectorIndex(DIM, 1, build_index(np.arange(3), unit(3), DIM), build_index(*_empty()))
     with pytest.raises(UsageError, match=complaint):
         index.search(query, k)
 
 
-def _empty() -> tuple[np.ndarray, np.ndarray, int]:
+def _empty() -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     return np.empty(0, np.int64), np.empty((0, DIM), np.float32), DIM
 
 

@@ -182,7 +182,7 @@ def _download_large(repo: str, revision: str, file: RepoSibling) -> None:
             http_get(
                 hf_hub_url(repo, file.rfilename, revision=revision),
                 out,
-                resume_size=0,
+                resume_size=out.tell(),
                 headers=build_hf_headers(library_name="glimpse"),
                 expected_size=file.lfs.size,
                 displayed_filename=file.rfilename,

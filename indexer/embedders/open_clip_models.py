@@ -9,7 +9,6 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.convert import convert_state_dict
-from open_clip.hf_model import HFTextEncoder
 from open_clip.model import (
     convert_to_custom_text_state_dict,
     resize_pos_embed,
@@ -84,8 +83,6 @@ def split(model: Any) -> tuple[nn.Module, nn.Module]:
     visual = model.visual
     del model.visual
     text = model.text if hasattr(model, "text") else _ClipText(model)
-    if isinstance(text, HFTextEncoder):
-        text = _HuggingFaceText(text)
     for tower in (visual, text):
         if hasattr(tower, "output_tokens"):
             tower.output_tokens = False
@@ -103,19 +100,4 @@ class _ClipText(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.model.encode_text(ids)
-        return embedded
-
-
-class _HuggingFaceText(nn.Module):
-    """`HFTextEncoder` without the per-token output, whose indexing cannot be exported."""
-
-    def __init__(self, encoder: HFTextEncoder) -> None:
-        super().__init__()
-        self.transformer, self.pooler, self.proj = encoder.transformer, encoder.pooler, encoder.proj
-        self.pad_id = encoder.config.pad_token_id
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        mask = (ids != self.pad_id).long()
-        out = self.transformer(input_ids=ids, attention_mask=mask)
-        embedded: torch.Tensor = self.proj(self.pooler(out, mask))
         return embedded

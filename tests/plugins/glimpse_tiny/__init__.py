@@ -25,6 +25,8 @@ GRID = 4
 class ColourTower(nn.Module):
     """Mean colours of a 4 x 4 grid, (n, 3, 8, 8) -> (n, 48)."""
 
+    gain: Tensor
+
     def __init__(self, gain: float) -> None:
         super().__init__()
         self.register_buffer("gain", torch.tensor([gain, 1.0, 1.0]).reshape(3, 1, 1))
@@ -36,6 +38,8 @@ class ColourTower(nn.Module):
 
 class WordTower(nn.Module):
     """Ids (n, 4) -> the sum of their colours over the whole grid, (n, 48)."""
+
+    colours: Tensor
 
     def __init__(self) -> None:
         super().__init__()

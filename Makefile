@@ -1,0 +1,60 @@
+# Everything happens in .venv; a machine needs Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+PHOTOS ?= examples/photos
+MODEL ?= starter
+
+BIN := .venv/bin
+DEMO := .demo
+GLIMPSE := $(BIN)/python -m indexer
+
+.PHONY: demo test check crash retrieval clean
+.DEFAULT_GOAL := demo
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/made pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: .venv/made pyproject.toml
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch .venv/installed $@
+
+## demo: a library of the free pictures in examples/photos, and what it answers
+demo: .venv/installed
+	$(GLIMPSE) build "$(PHOTOS)" --library $(DEMO) --model $(MODEL)
+	@for query in "cat" "musical instrument" "bridge at night" "flower - butterfly"; do \
+	    printf '\n$$ glimpse search "%s"\n' "$$query"; \
+	    $(GLIMPSE) search "$$query" --top 4 --library $(DEMO); \
+	done
+	@first=$$($(GLIMPSE) search tiger --top 1 --filepath-only --library $(DEMO)); \
+	    printf '\n$$ glimpse search "%s"\n' "$$first"; \
+	    $(GLIMPSE) search "$$first" --top 4 --library $(DEMO)
+	@printf '\nOpen the page:  %s ui --library %s\n' "$(GLIMPSE)" "$(DEMO)"
+
+## test: everything that CI runs besides `check`
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+## check: format, lint, types, and the one way that imports run
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## crash: 200 builds killed at random times; takes some eight minutes
+crash: .venv/installed-dev
+	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json
+
+## retrieval: recall and precision over pictures with known answers
+retrieval: .venv/installed
+	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
+
+clean:
+	rm -rf .venv $(DEMO) build *.egg-info
