@@ -28,11 +28,11 @@ GLIMPSE := $(BIN)/python -m indexer
 ## demo: a library of the free pictures in examples/photos, and what it answers
 demo: .venv/installed
 	$(GLIMPSE) build "$(PHOTOS)" --library $(DEMO) --model $(MODEL)
-	@for query in "cat" "musical instrument" "bridge at night" "flower - butterfly"; do \
+	@for query in "cat" "musical instrument" "bridge at night" "bird - chicken"; do \
 	    printf '\n$$ glimpse search "%s"\n' "$$query"; \
 	    $(GLIMPSE) search "$$query" --top 4 --library $(DEMO); \
 	done
-	@first=$$($(GLIMPSE) search tiger --top 1 --filepath-only --library $(DEMO)); \
+	@first=$$($(GLIMPSE) search "kitten" --top 1 --filepath-only --library $(DEMO)); \
 	    printf '\n$$ glimpse search "%s"\n' "$$first"; \
 	    $(GLIMPSE) search "$$first" --top 4 --library $(DEMO)
 	@printf '\nOpen the page:  %s ui --library %s\n' "$(GLIMPSE)" "$(DEMO)"

@@ -193,9 +193,8 @@ def _open(data: bytes) -> Image.Image:
             continue
         try:
             return factory(BytesIO(data), "")
-        except _NOT_OPENED as error:  # but go on: AVIF and HEIF share a signature
-            detail = f" ({_one_line(error)})" if str(error) else ""
-            damaged = f"a damaged {name} file{detail}"
+        except _NOT_OPENED:  # but go on: AVIF and HEIF share a signature
+            damaged = f"a {name} file that is damaged, or of a kind that is not read"
     raise PictureError(not_a_picture(data) or damaged or "not a picture")
 
 
@@ -262,7 +261,7 @@ def _failures_as_reasons() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    message = _one_line(error)
+    message = " ".join(str(error).split())[:100] or type(error).__name__
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message):
         return _TOO_MUCH_MEMORY
     if isinstance(error, Image.DecompressionBombError):
@@ -270,7 +269,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, EOFError) or _TRUNCATED.search(message):
         return "truncated"
     return f"damaged ({message})"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -263,7 +263,7 @@ def test_xmp_with_a_document_type_is_not_read() -> None:
         b"<a>" * 100_000,
         b"<?xml version='1.0' encoding='nonsense'?><a/>",
         packet('xmp:Rating="5"/>')[:-40],
-        b" " * 5_000_000,
+        packet('xmp:Rating="5"/>') + b" " * 5_000_000,
         "\ud800",
     ],
 )

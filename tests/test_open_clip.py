@@ -275,7 +275,8 @@ def archive(model: Any, path: Path) -> None:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, but such files are about
-        torch.jit.save(torch.jit.trace_module(model, inputs, check_trace=False), str(path))
+        trace: Any = torch.jit.trace_module
+        torch.jit.save(trace(model, inputs, check_trace=False), str(path))
 
 
 def test_the_same_weights_under_two_names_are_one_model(

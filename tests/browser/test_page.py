@@ -1,0 +1,271 @@
+"""What a visitor does on the page, and sees."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import EXAMPLES, Gallery, Listener
+
+pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)
+
+
+def visit(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("searchbox", name="Search")).to_be_visible()
+
+
+def ask(page: Page, words: str) -> None:
+    box = page.get_by_role("searchbox", name="Search")
+    box.fill(words)
+    box.press("Enter")
+
+
+def names(page: Page) -> Locator:
+    """The names below the pictures, in the order of the grid."""
+    return page.locator("li .name")
+
+
+def first(page: Page) -> Locator:
+    return names(page).first
+
+
+def drop(page: Page, name: str, data: bytes, kind: str = "image/jpeg") -> None:
+    """Let a file fall on the place for pictures, as from a desktop."""
+    transfer = page.evaluate_handle(
+        """([name, text, type]) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type }));
+            return transfer;
+        }""",
+        [name, base64.b64encode(data).decode(), kind],
+    )
+    place = page.get_by_label("Search by a picture")
+    for event in ("dragenter", "dragover", "drop"):
+        place.dispatch_event(event, {"dataTransfer": transfer})
+
+
+def test_words_and_enter_show_the_photo_they_describe_first(page: Page, url: str) -> None:
+    visit(page, url)
+    ask(page, "penguin")
+    expect(first(page)).to_have_text("penguin.jpg")
+    expect(page.get_by_text(re.compile(r"^\d+ photos, \d+\.\d\d s$"))).to_be_visible()
+    assert page.locator("li .score").first.inner_text() > page.locator("li .score").last.inner_text()
+
+
+def test_an_expression_adds_and_subtracts(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=cat")
+    expect(first(page)).to_have_text(re.compile("cat|kitten"))
+    ask(page, "cat + snow - kitten")
+    expect(first(page)).to_have_text("tiger-in-snow.jpg")
+
+
+def test_without_a_query_the_newest_photos_and_examples_to_click_are_shown(
+    page: Page, url: str
+) -> None:
+    visit(page, url)
+    expect(page.get_by_text(re.compile(r"^\d+ photos, the newest first$"))).to_be_visible()
+    page.get_by_role("button", name="a bird", exact=True).click()
+    expect(page).to_have_url(re.compile(r"\?q=a(\+|%20)bird$"))
+    expect(first(page)).to_have_text(re.compile("hens|swans|owl|kingfisher|kookaburra"))
+
+
+def test_a_reload_a_link_and_the_back_button_show_the_same(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=owl")
+    expect(first(page)).to_have_text("owl.jpg")
+    ask(page, "penguin")
+    expect(first(page)).to_have_text("penguin.jpg")
+    page.reload()
+    expect(first(page)).to_have_text("penguin.jpg")
+    page.go_back()
+    expect(first(page)).to_have_text("owl.jpg")
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("owl")
+
+
+def test_a_picture_that_is_dropped_finds_its_like(page: Page, url: str) -> None:
+    visit(page, url)
+    drop(page, "unknown.jpg", (EXAMPLES / "vehicles" / "helicopter.jpg").read_bytes())
+    expect(page.get_by_text("unknown.jpg")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"photos, \d"))).to_be_visible()
+    before = names(page).all_inner_texts()
+    ask(page, "penguin")
+    expect(first(page)).to_have_text("penguin.jpg")
+    both = names(page).all_inner_texts()
+    page.get_by_role("button", name="Remove unknown.jpg").click()
+    expect(page.get_by_text("unknown.jpg")).to_have_count(0)
+    expect(names(page).nth(1)).not_to_have_text(both[1])
+    assert before != both != names(page).all_inner_texts()
+
+
+def test_more_like_this_shows_what_resembles_a_photo_but_not_the_photo(
+    page: Page, url: str
+) -> None:
+    visit(page, f"{url}/?q=ginger+kitten")
+    expect(first(page)).to_have_text("ginger-kitten.jpg")
+    page.get_by_role("button", name="More like this: ginger-kitten.jpg").click()
+    expect(page).to_have_url(re.compile(r"\?like=\d+$"))
+    expect(page.get_by_text("Like ginger-kitten.jpg")).to_be_visible()
+    expect(first(page)).to_have_text(re.compile("cat|kitten"))
+    assert "ginger-kitten.jpg" not in names(page).all_inner_texts()
+    page.get_by_role("button", name="Remove the picture").click()
+    expect(page.get_by_text("the newest first")).to_be_visible()
+
+
+def test_a_photo_opens_with_what_is_known_of_it(page: Page, url: str, gallery: Gallery) -> None:
+    visit(page, f"{url}/?q=beach")
+    page.get_by_role("button", name="Open noted.jpg").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="noted.jpg")).to_be_visible()
+    facts = dialog.locator("dl")
+    for fact in ("2023-05-01 17:30:00 +02:00", "A lens", "★★★★☆", "33.85667° S, 151.21000° E"):
+        expect(facts).to_contain_text(fact)
+    expect(facts).to_contain_text("JPEG")
+    expect(dialog.locator("code")).to_have_text(str(gallery.photos / "noted.jpg"))
+    picture = dialog.get_by_role("img", name="noted.jpg")
+    assert picture.evaluate("image => image.naturalWidth") > 640
+
+
+def test_the_keyboard_opens_turns_and_closes(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=penguin")
+    page.get_by_role("button", name="Open penguin.jpg").press("Enter")
+    heading = page.get_by_role("dialog").get_by_role("heading", level=2).last
+    expect(heading).to_have_text("penguin.jpg")
+    second = names(page).nth(1).inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text(second)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(f"{url}/?q=penguin")
+
+
+def test_show_more_goes_on_to_the_last_photo(page: Page, url: str, gallery: Gallery) -> None:
+    visit(page, f"{url}/?q=animal")
+    expect(names(page)).to_have_count(24)
+    page.get_by_role("button", name="Show more").click()
+    expect(names(page)).to_have_count(sum(path.is_file() for path in gallery.photos.rglob("*")))
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", ["camels.heic", "swans.avif", "red-panda.webp"])
+def test_formats_that_browsers_do_not_know_are_shown(page: Page, url: str, name: str) -> None:
+    visit(page, f"{url}/?q={name.split('.')[0]}")
+    picture = page.get_by_role("button", name=f"Open {name}").get_by_role("img")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 100
+
+
+def test_names_are_shown_as_they_are_and_do_nothing(
+    page: Page, url: str, gallery: Gallery, listener: Listener
+) -> None:
+    visit(page, url)
+    for name in gallery.evil:
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+        page.get_by_role("button", name=f"Open {name}").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator("h2.glimpse-heading")).to_have_text(name)
+        expect(dialog.locator("code")).to_have_text(str(gallery.photos / name))
+        expect(dialog.get_by_role("img", name=name)).to_be_visible()
+        dialog.get_by_role("button", name="More like this").click()
+        expect(page.get_by_text(f"Like {name}")).to_be_visible()
+        page.get_by_role("button", name="Glimpse").click()
+    assert page.title() == "Glimpse"
+    assert listener.asked == []
+
+
+def test_queries_errors_and_metadata_do_nothing_either(
+    page: Page, url: str, listener: Listener
+) -> None:
+    picture = f"![x](http://127.0.0.1:{listener.port}/query.png)"
+    visit(page, url)
+    ask(page, f"{picture} - {picture}")
+    expect(page.get_by_role("alert")).to_contain_text(picture)
+    ask(page, "beach")
+    page.get_by_role("button", name="Open noted.jpg").click()
+    expect(page.get_by_role("dialog").locator("dl")).to_contain_text("![x](http://127.0.0.1")
+    assert listener.asked == []
+
+
+JPEG = (EXAMPLES / "animals" / "cow.jpg").read_bytes()
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "owned"</script></svg>'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [("text.jpg", b"not a picture", "text"), ("x.svg", SVG, "SVG"), ("half.jpg", JPEG[:30_000], "truncated")],
+)
+def test_what_is_no_picture_is_refused_in_one_line(
+    page: Page, url: str, name: str, data: bytes, reason: str
+) -> None:
+    visit(page, url)
+    drop(page, name, data, "image/svg+xml" if name.endswith("svg") else "image/jpeg")
+    expect(page.get_by_role("alert")).to_have_text(re.compile(f"cannot be used.*{reason}"))
+    page.get_by_role("button", name=f"Remove {name}").click()
+    ask(page, "penguin")
+    expect(first(page)).to_have_text("penguin.jpg")
+    assert page.title() == "penguin - Glimpse"
+
+
+def test_a_picture_of_over_20_mb_is_refused_before_it_is_sent(page: Page, url: str) -> None:
+    visit(page, url)
+    drop(page, "large.jpg", JPEG + bytes(21 << 20))
+    expect(page.get_by_text(re.compile("20(.0)? ?MB"))).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("?like=99999", "no photo 99999"),
+        ("?q=/etc/passwd", "opens no files"),
+        ("?q=snow - snow", "cancel each other"),
+        ("?q=-", "nothing in the query"),
+        ("?space=nope&q=cat", "no space is called nope"),
+        ("?q=cat&space=tiny-blind", "reads no words"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_and_the_page_lives_on(
+    page: Page, url: str, address: str, says: str
+) -> None:
+    visit(page, f"{url}/{address}")
+    expect(page.get_by_role("alert")).to_contain_text(says)
+    assert "\n" not in page.get_by_role("alert").inner_text()
+    page.get_by_role("button", name="Glimpse").click()
+    expect(names(page)).to_have_count(24)
+
+
+def test_a_space_is_chosen_where_there_are_several(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=owl")
+    page.get_by_role("combobox", name="Space").click()
+    page.get_by_role("option", name="tiny-blind (pictures only)").click()
+    expect(page.get_by_role("alert")).to_contain_text("reads no words")
+    expect(page).to_have_url(re.compile("space=tiny-blind"))
+
+
+def test_a_phone_has_two_columns_and_nothing_hangs_over(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{url}/?q=owl")
+    expect(first(page)).to_have_text("owl.jpg")
+    tops = [page.locator("li").nth(i).bounding_box() for i in range(3)]
+    assert all(tops)
+    one, two, three = (box["y"] for box in tops if box)
+    assert one == two < three
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_pictures_keep_their_places_while_they_load(page: Page, url: str) -> None:
+    page.route("**/photos/**", lambda route: None)  # never answered
+    visit(page, f"{url}/?q=owl")
+    expect(first(page)).to_have_text("owl.jpg")
+    waiting = [page.locator("li").nth(i).bounding_box() for i in range(8)]
+    page.unroute_all()
+    page.reload()
+    expect(page.locator("li img").nth(7)).to_have_js_property("complete", True)
+    assert [page.locator("li").nth(i).bounding_box() for i in range(8)] == waiting
+
+
