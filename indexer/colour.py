@@ -11,7 +11,7 @@ __all__ = ["to_srgb"]
 
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _GREY_MODES = frozenset({"L", "LA", "La"})
-_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour space in the header of an ICC profile -> the mode that it describes."""
 _INVISIBLE = 2
 """A profile that moves no colour by more levels than this is sRGB under another name."""
@@ -27,9 +27,6 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if image.mode not in _PROFILE_MODES.values():
         image = image.convert("L" if image.mode == "1" else "RGB")
     transform = _transform(profile, image.mode) if isinstance(profile, bytes) else None
-    if image.mode == "LAB":
-        # Pillow converts Lab only through a profile; an embedded one for Lab says no more than that.
-        transform = _lab_transform()
     if transform is None:
         return _in_mode(image, "RGB")
     return transform.apply(_in_mode(image, transform.input_mode))
@@ -95,9 +92,3 @@ def _is_invisible(transform: ImageCms.ImageCmsTransform) -> bool:
     before = Image.fromarray(cube).convert(transform.input_mode)
     change = np.asarray(transform.apply(before)).astype(int) - np.asarray(before.convert("RGB"))
     return int(np.abs(change).max()) <= _INVISIBLE
-
-
-@lru_cache(maxsize=1)
-def _lab_transform() -> ImageCms.ImageCmsTransform:
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    return ImageCms.buildTransform(lab, srgb, "LAB", "RGB")

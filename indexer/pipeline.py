@@ -40,6 +40,8 @@ SETTLED_BATCH = 500
 """Files that need no model are committed so many at a time."""
 
 Vector = NDArray[np.float32]
+Vectors = dict[bytes, Vector | None]
+"""Vectors by the SHA-256 of the bytes that they stand for; None where the model gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,17 @@ class BuildReport:
     unreadable: dict[bytes, str] = field(default_factory=dict)
     """Folders that could not be listed; what was known below them is kept."""
     seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Committed:
+    """What one transaction did."""
+
+    files: int
+    vectors: Vectors
+    known: int = 0
+    moved: int = 0
+    failed: int = 0
 
 
 class Pipeline:
@@ -147,7 +160,7 @@ class Pipeline:
             ahead=2 * self._batch_size,
         )
         with feed, ThreadPoolExecutor(1, "glimpse-writer") as writer:
-            writing: Future[None] | None = None
+            writing: Future[_Committed] | None = None
             for outcomes in self._batches(feed):
                 vectors = self._embed(outcomes)
                 self._acknowledge(writing)
@@ -173,8 +186,8 @@ class Pipeline:
         if batch:
             yield batch
 
-    def _embed(self, outcomes: Sequence[Outcome]) -> dict[bytes, Vector | None]:
-        """Vectors of the bytes that the space does not have, by hash; None where the model failed."""
+    def _embed(self, outcomes: Sequence[Outcome]) -> Vectors:
+        """Vectors of the bytes that the space does not have."""
         fresh: dict[bytes, NDArray[np.uint8]] = {}
         for outcome in outcomes:
             if isinstance(outcome.result, Decoded) and self._is_fresh(outcome.result.sha256):
@@ -190,33 +203,34 @@ class Pipeline:
             return False
         return self._again or self._settled_content(sha256) is None
 
-    def _commit(self, outcomes: Sequence[Outcome], vectors: dict[bytes, Vector | None]) -> None:
-        """Write one batch; what it did counts only when it is committed."""
-        did = BuildReport()
+    def _commit(self, outcomes: Sequence[Outcome], vectors: Vectors) -> _Committed:
+        """Write one batch, in the writer's thread."""
+        did = _Committed(len(outcomes), vectors)
         with self._catalog.batch() as batch:
             for outcome in outcomes:
-                self._put_file(batch, outcome, did, vectors)
+                self._put_file(batch, outcome, did)
             records = [self._record(batch, sha256, vector) for sha256, vector in vectors.items()]
             batch.put_embeddings(records)
-        self._uncommitted -= vectors.keys()
-        self.report.embedded += len(vectors)
-        self.report.known += did.known
-        self.report.moved += did.moved
-        self.report.failed += did.failed + sum(vector is None for vector in vectors.values())
-        self._done += len(outcomes)
+        return did
 
-    def _acknowledge(self, writing: Future[None] | None) -> None:
-        """Wait until a batch is committed, and say so."""
+    def _acknowledge(self, writing: Future[_Committed] | None) -> None:
+        """Wait until a batch is committed, count what it did, and say so."""
         if writing is None:
             return
-        writing.result()
+        did = writing.result()
+        self._uncommitted -= did.vectors.keys()
+        self._done += did.files
+        report = self.report
+        report.embedded += len(did.vectors)
+        report.known += did.known
+        report.moved += did.moved
+        report.failed += did.failed + sum(vector is None for vector in did.vectors.values())
         seconds = time.monotonic() - self._began
-        embedded, failed = self.report.embedded, self.report.failed
-        self._on_progress(Progress("embedding", self._done, self._total, embedded, failed, seconds))
+        self._on_progress(
+            Progress("embedding", self._done, self._total, report.embedded, report.failed, seconds)
+        )
 
-    def _put_file(
-        self, batch: Batch, outcome: Outcome, did: BuildReport, vectors: dict[bytes, Vector | None]
-    ) -> None:
+    def _put_file(self, batch: Batch, outcome: Outcome, did: _Committed) -> None:
         result, item = outcome.result, outcome.item
         content_id, signature, reason = None, item.signature, None
         if isinstance(result, Decoded):
@@ -236,7 +250,7 @@ class Pipeline:
             did.moved += 1
             return
         batch.put_file(file)
-        is_fresh = isinstance(result, Decoded) and result.sha256 in vectors
+        is_fresh = isinstance(result, Decoded) and result.sha256 in did.vectors
         did.known += content_id is not None and not is_fresh
 
     def _record(self, batch: Batch, sha256: bytes, vector: Vector | None) -> EmbeddingRecord:
@@ -253,11 +267,7 @@ def embed_batch(embedder: Embedder, pixels: NDArray[np.uint8]) -> list[Vector | 
     """
     try:
         vectors = embedder.embed_images(pixels)
-    except (
-        RuntimeError,
-        MemoryError,
-        ValueError,
-    ) as error:  # what runtimes raise has no common root
+    except (RuntimeError, MemoryError) as error:
         if len(pixels) == 1:
             log.warning("the model failed on a picture: %s", error)
             return [None]

@@ -113,6 +113,15 @@ def test_texts_of_any_length_are_embedded_as_in_pytorch(exported: Path, model: M
     assert found[0] @ found[1] < 0.99
 
 
+def test_a_long_list_of_texts_is_embedded_in_order(exported: Path) -> None:
+    embedder, texts = bundle.load(exported), [*WORDS[1:] * 15, "sofa"]
+    together = embedder.embed_texts(texts)
+    for place in (0, 63, 64, 150):
+        np.testing.assert_allclose(
+            together[place], embedder.embed_texts([texts[place]])[0], atol=1e-6
+        )
+
+
 def test_padding_does_not_change_a_text(exported: Path) -> None:
     embedder = bundle.load(exported)
     alone, beside = embedder.embed_texts(["dog"]), embedder.embed_texts(["dog", "a " * 50])

@@ -13,7 +13,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     "open_clip:ViT-B-32/TAG".
     """
     full = list(known)
-    asked = name.lower()
+    asked = name.lower()[:100]
     spellings: dict[str, list[str]] = {}
     for candidate in full:
         reference = candidate.partition(":")[2]

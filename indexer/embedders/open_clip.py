@@ -26,6 +26,7 @@ from indexer.errors import CheckpointError, ModelError, ModelUnavailableError, U
 __all__ = ["load", "references"]
 
 CONFIG = "open_clip_config.json"
+WEIGHTS = (*CLIP_WEIGHTS, "model.safetensors", "pytorch_model.bin", "model.pth")
 TOKENIZERS = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "vocab.txt")
 TOKENIZER_PARTS = (
     "tokenizer_config.json",
@@ -92,7 +93,7 @@ def _locate(reference: str, notify: Notify) -> _Source:
 
 def _from_folder(folder: Path) -> _Source:
     config, preprocessing = _read_config(folder / CONFIG)
-    weights = next((folder / name for name in CLIP_WEIGHTS if (folder / name).exists()), None)
+    weights = next((folder / name for name in WEIGHTS if (folder / name).exists()), None)
     if weights is None:
         raise ModelUnavailableError(f"{folder} holds no {' or '.join(CLIP_WEIGHTS)}")
     reference = f"local-dir:{folder}"
@@ -146,7 +147,7 @@ def _arch_and_tag(reference: str) -> tuple[str, str]:
             f"open_clip:{reference}", [f"open_clip:{known}" for known in references()]
         )
         raise UnknownModelError(f"open_clip has no model {reference!r}{near}")
-    return arch, tag
+    return arch, tag.lower().replace("-", "_")  # the form that open_clip's lists have
 
 
 def _built_in(arch: str) -> dict[str, Any]:
@@ -163,8 +164,9 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         config = described["model_cfg"]
-        config["vision_cfg"], config["text_cfg"]
-        return config, described.get("preprocess_cfg", {})
+        for side in ("vision_cfg", "text_cfg"):
+            dict(**config[side])
+        return config, dict(**described.get("preprocess_cfg", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not a configuration of open_clip ({error!r})") from error
 

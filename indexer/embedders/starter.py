@@ -27,6 +27,8 @@ IMAGE_WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192
 TEXT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CONTEXT_LENGTH = 256
 BATCH = 50
+VERSION = 1
+"""Of the class embeddings; a change to how they are made is a new model."""
 
 
 def load(reference: str, notify: Notify) -> Model:
@@ -61,7 +63,10 @@ class ConceptTower(nn.Module):
     def __init__(self, classifier: nn.Module, class_embeddings: Tensor) -> None:
         super().__init__()
         self.classifier = classifier
-        self.register_buffer("class_embeddings", class_embeddings)
+        # Computed here, so their last bits differ between machines: the version stands for them in
+        # the model's fingerprint.
+        self.register_buffer("class_embeddings", class_embeddings, persistent=False)
+        self.register_buffer("version", torch.tensor(VERSION))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Probabilities (n, 1000) times embeddings (1000, 384)."""

@@ -7,7 +7,7 @@ import html
 import os
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _PLAIN = re.compile(r"[\t\n\r -%'-~]*")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 # No model reads this much, and a pasted file must not cost seconds.
 _MOST_CHARACTERS = 20_000
+_BATCH = 64
 
 
 class TextEncoder:
@@ -35,9 +36,7 @@ class TextEncoder:
         self._set_lengths()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Token ids (n, length), cut and padded."""
-        if not texts:
-            return np.empty((0, 0), np.int64)
+        """Token ids (n, length) of at least one text, cut and padded."""
         how = self._tokenization
         encodings = self._tokenizer.encode_batch([self._prepared(text) for text in texts])
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
@@ -47,6 +46,11 @@ class TextEncoder:
         if how.last_id is not None:
             ids = np.pad(ids, ((0, 0), (0, 1)), constant_values=how.last_id)
         return ids
+
+    def batches(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+        """The token ids of some texts at a time, so that a list of any length can be embedded."""
+        for start in range(0, len(texts), _BATCH):
+            yield self.encode(texts[start : start + _BATCH])
 
     def cuts(self, text: str) -> bool:
         """Whether the end of the text is left out of its ids."""

@@ -20,7 +20,8 @@ __all__ = ["TorchEmbedder"]
 class TorchEmbedder:
     """A loaded model that runs on a device: in half precision, but on "cpu" in single.
 
-    Its rows are those of the exported model up to rounding, so they belong to the same space.
+    Its rows are those of the exported model up to rounding, so they belong to the same space. The
+    model's towers move to the device: export it first.
     """
 
     def __init__(self, model: Model, device: Device) -> None:
@@ -47,7 +48,9 @@ class TorchEmbedder:
         """Embed texts as rows (n, dim), L2-normalised; NoTextError without a text tower."""
         encoder = self._text_encoder()
         assert self._text is not None
-        return self._run(self._text.to(self._device), torch.from_numpy(encoder.encode(texts)))
+        tower = self._text.to(self._device)
+        rows = [self._run(tower, torch.from_numpy(ids)) for ids in encoder.batches(texts)]
+        return np.concatenate([np.empty((0, self.dim), np.float32), *rows])
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the model's context, so that its end goes unread."""

@@ -131,20 +131,22 @@ class OnnxEmbedder:
         size = self.preprocessing.size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
             raise ValueError(f"uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
-        return self._run(IMAGE, pixels)
+        return self._run(IMAGE, pixels) if len(pixels) else self._no_rows()
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as rows (n, dim), L2-normalised; NoTextError without a text tower."""
-        return self._run(TEXT, self._text_encoder().encode(texts))
+        batches = self._text_encoder().batches(texts)
+        return np.concatenate([self._no_rows(), *(self._run(TEXT, ids) for ids in batches)])
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the model's context, so that its end goes unread."""
         return self._text_encoder().cuts(text)
 
     def _run(self, graph: str, values: NDArray[Any]) -> NDArray[np.float32]:
-        if not len(values):
-            return np.empty((0, self.dim), np.float32)
         return self._session(graph).run(values)
+
+    def _no_rows(self) -> NDArray[np.float32]:
+        return np.empty((0, self.dim), np.float32)
 
     def _session(self, graph: str) -> Session:
         with self._loading:
