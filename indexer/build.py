@@ -209,7 +209,7 @@ class _Run:
             return self._spaces.builder(space, self._listener.notify)
 
         build = self._config.build
-        workers = build.decode_workers or max(1, (os.cpu_count() or 2) // 2)
+        workers = build.decode_workers or max(2, (os.cpu_count() or 2) // 2)
         preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
         limits = build.limits()
         pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s)
