@@ -35,6 +35,8 @@ BATCH = 8
 CHILD = f"""
 import sys
 from indexer import Config, Library
+from storage import snapshots
+snapshots.LEAST_TAIL = {BATCH}  # so that most builds publish, and some are killed as they do
 config = Config.from_mapping({{"build": {{"batch_size": {BATCH}}}}}, "the crash test")
 with Library.open(sys.argv[1], config=config) as library:
     library.build([sys.argv[2]], on_progress=lambda p: print(p.stage, p.embedded, flush=True))
@@ -128,7 +130,7 @@ class _Run:
         assert child.stdout is not None
         heard = []
         if self._random.random() < 0.5:
-            time.sleep(self._random.uniform(0, 2.5))
+            time.sleep(self._random.uniform(0.4, 1.8))
         else:
             wanted = self._random.randint(1, 12)
             while wanted and (line := child.stdout.readline()):

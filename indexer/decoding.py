@@ -194,7 +194,7 @@ def _open(data: bytes) -> Image.Image:
         try:
             return factory(BytesIO(data), "")
         except _NOT_OPENED:  # but go on: AVIF and HEIF share a signature
-            damaged = f"a {name} file that is damaged, or of a kind that is not read"
+            damaged = f"damaged, or of a kind that is not read ({name})"
     raise PictureError(not_a_picture(data) or damaged or "not a picture")
 
 

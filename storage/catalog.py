@@ -73,7 +73,11 @@ class Catalog:
         sqlite.refuse_network_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
-        catalog._prepare(path)
+        try:
+            catalog._prepare(path)
+        except BaseException:
+            catalog.close()
+            raise
         return catalog
 
     @staticmethod

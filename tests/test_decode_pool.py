@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,75 +21,14 @@ from indexer.decode_pool import DecodePool
 from indexer.decoding import Decoded, Limits, decode_file
 from indexer.embedders.base import Preprocessing
 from indexer.errors import GlimpseError, PictureError
+from tests.decoders import LIMITS, PACKAGES, SEEN, is_running, my_worker, noise_photos, parent_of, pool_of, reasons, wait_until, workers_of
 
 pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="finds processes by /proc"
-)
-
-PACKAGES = Path(__file__).resolve().parent.parent
-SEEN = Preprocessing(size=32, resize_to=36)
-LIMITS = Limits()
-
-
-def pool_of(workers: int = 1, timeout_s: float = 30, limits: Limits = LIMITS) -> DecodePool:
-    return DecodePool(SEEN, limits, workers, timeout_s)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[bytes]:
-    """Twelve small photos."""
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        pixels = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
-    return sorted(os.fsencode(path) for path in tmp_path.iterdir())
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def workers_of(parent: int) -> list[int]:
-    """The processes that decode for a process."""
-    return [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit()
-        and parent_of(int(folder.name)) == parent
-        and b"decode_worker" in (folder / "cmdline").read_bytes()
-    ]
-
-
-def my_worker(pool: DecodePool, path: bytes) -> int:
-    """The process of a pool of one, when it has nothing to do."""
-    assert len(list(pool.decode([path]))) == 1
-    (worker,) = workers_of(os.getpid())
-    return worker
-
-
-def reasons(answers: Iterable[tuple[bytes, Decoded | PictureError]]) -> dict[bytes, str]:
-    """Why files were refused."""
-    return {path: str(answer) for path, answer in answers if isinstance(answer, PictureError)}
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-# What comes back
+    return noise_photos(tmp_path)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -150,6 +90,13 @@ def test_names_may_be_any_bytes_and_any_length(tmp_path: Path, photos: list[byte
     far = os.fsencode(tmp_path) + b"/" + b"/".join([*deep, b"a.png"])
     with pool_of() as pool:
         assert reasons(pool.decode([odd, far, far, odd, far])) == {}
+
+
+def test_a_path_longer_than_a_pipe_holds_stops_nothing(photos: list[bytes]) -> None:
+    long = b"/x" * 40_000
+    with DecodePool(Preprocessing(200), LIMITS, 1, timeout_s=30) as pool:
+        answers = pool.decode([photos[0], long] * 3)
+        assert reasons(answers) == {long: "no longer there"}
 
 
 def test_a_relative_path_is_one_from_where_the_parent_is(
@@ -229,95 +176,6 @@ def test_what_libraries_print_reaches_neither_the_answers_nor_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
-# What goes wrong
-
-
-def stopped(pool: DecodePool, path: bytes) -> int:
-    """The worker, which from now on takes requests and does nothing about them."""
-    worker = my_worker(pool, path)
-    os.kill(worker, signal.SIGSTOP)
-    return worker
-
-
-def resume(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)
-
-
-def test_only_the_file_that_takes_too_long_fails(photos: list[bytes]) -> None:
-    with pool_of(timeout_s=0.5) as pool:
-        stopped(pool, photos[0])
-        expected = {photos[0]: "decoding took over 0.5 s (decode_timeout_s)"}
-        assert reasons(pool.decode(photos)) == expected
-        assert reasons(pool.decode(photos)) == {}
-
-
-def test_a_file_that_takes_far_too_long_ends_its_worker_with_no_help_of_the_parent(
-    tmp_path: Path,
-) -> None:
-    slow = tmp_path / "slow.ppm"
-    slow.write_bytes(b"P3 2000 2000 255\n" + b"1 " * 12_000_000)
-    with pool_of(timeout_s=0.3) as pool:
-        answers = pool.decode([b"/nonexistent", os.fsencode(slow)])
-        next(answers)
-        (worker,) = workers_of(os.getpid())
-        wait_until(lambda: not is_running(worker))
-        assert str(next(answers)[1]) == "decoding took over 0.3 s (decode_timeout_s)"
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-def test_only_the_file_that_crashes_the_decoder_fails(photos: list[bytes], number: int) -> None:
-    with pool_of() as pool:
-        worker = stopped(pool, photos[0])
-        timer = threading.Timer(0.3, os.kill, (worker, number))
-        timer.start()
-        threading.Timer(0.4, resume, (worker,)).start()
-        expected = {photos[0]: f"the decoder crashed (signal {int(number)})"}
-        assert reasons(pool.decode(photos)) == expected
-        timer.join()
-
-
-def test_no_file_fails_for_a_worker_that_was_killed_while_it_was_idle(photos: list[bytes]) -> None:
-    with pool_of() as pool:
-        worker = my_worker(pool, photos[0])
-        os.kill(worker, signal.SIGKILL)
-        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
-        assert reasons(pool.decode(photos)) == {}
-
-
-def test_a_picture_that_takes_too_much_memory_is_refused(
-    tmp_path: Path, photos: list[bytes]
-) -> None:
-    large = tmp_path / "large.png"
-    Image.new("RGB", (8000, 8000)).save(large, compress_level=1)
-    with pool_of(limits=Limits(worker_memory_mb=150)) as pool:
-        answers = reasons(pool.decode([os.fsencode(large), *photos]))
-    expected = "decoding it takes more memory than allowed (worker_memory_mb)"
-    assert answers == {os.fsencode(large): expected}
-
-
-def test_a_strip_of_one_pixel_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None:
-    strips = [tmp_path / "tall.png", tmp_path / "wide.png"]
-    for strip, size in zip(strips, [(1, 60_000), (60_000, 1)], strict=True):
-        Image.new("RGB", size).save(strip)
-    with pool_of(limits=Limits(worker_memory_mb=100)) as pool:
-        assert reasons(pool.decode(os.fsencode(strip) for strip in strips)) == {}
-
-
-def test_a_worker_that_cannot_start_says_why(
-    photos: list[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "PIL").mkdir()
-    (tmp_path / "PIL" / "__init__.py").write_text("raise ImportError('no Pillow today')")
-    with pool_of() as pool:
-        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-        with pytest.raises(GlimpseError, match="did not start: ImportError: no Pillow today"):
-            list(pool.decode(photos))
-        monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-        with pytest.raises(GlimpseError, match="can be started"):
-            list(pool.decode(photos))
-
-
 # How much at once
 
 
@@ -370,120 +228,3 @@ def test_a_worker_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], cwd=PACKAGES, capture_output=True, text=True, check=True
     )
     assert shown.stdout == "set()\n"
-
-
-# How it ends
-
-
-def test_leaving_early_leaves_no_process(photos: list[bytes]) -> None:
-    pool = pool_of(2)
-    answers = pool.decode(itertools.cycle(photos))
-    next(answers)
-    assert workers_of(os.getpid())
-    answers.close()  # type: ignore[attr-defined]
-    assert workers_of(os.getpid()) == []
-    assert len(list(pool.decode(photos))) == 12
-    pool.close()
-    assert workers_of(os.getpid()) == []
-
-
-def test_an_interruption_leaves_no_process(photos: list[bytes]) -> None:
-    def interrupted(pool: DecodePool) -> None:
-        with pool:
-            for _ in pool.decode(itertools.cycle(photos)):
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(pool_of(2))
-    assert workers_of(os.getpid()) == []
-
-
-def test_a_file_list_that_fails_leaves_no_process(photos: list[bytes]) -> None:
-    def failing() -> Iterator[bytes]:
-        yield from photos
-        raise LookupError("the list")
-
-    pool = pool_of(2)
-    with pytest.raises(LookupError, match="the list"):
-        list(pool.decode(failing()))
-    assert workers_of(os.getpid()) == []
-
-
-def test_closing_ends_a_stream_of_another_thread(photos: list[bytes]) -> None:
-    pool = pool_of(timeout_s=60)
-    stopped(pool, photos[0])
-    threading.Timer(0.3, pool.close).start()
-    with pytest.raises(GlimpseError, match="closed while decoding"):
-        list(pool.decode(photos))
-
-
-SCRIPT = """
-import itertools, os, sys
-sys.path.insert(0, {packages!r})  # known to this process only
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded
-from indexer.embedders.base import Preprocessing
-from indexer.limits import Limits
-paths = [os.fsencode(name) for name in sys.argv[1:]]
-with DecodePool(Preprocessing(32), Limits(), 2, 30) as pool:
-    print(sum(isinstance(answer, Decoded) for _, answer in pool.decode(paths)), flush=True)
-    {then}
-"""
-
-
-def script(tmp_path: Path, photos: list[bytes], then: str) -> "subprocess.Popen[str]":
-    """A user's script that has no main guard, run where a file of the same name as a package lies."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    (folder / "numpy.py").write_text("raise SystemExit('the working folder was imported')")
-    (folder / "script.py").write_text(
-        textwrap.dedent(SCRIPT).format(packages=str(PACKAGES), then=then)
-    )
-    return subprocess.Popen(
-        [sys.executable, "-I", "script.py", *map(os.fsdecode, photos)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def test_a_script_without_a_main_guard_works_from_any_folder(
-    tmp_path: Path, photos: list[bytes]
-) -> None:
-    output, complaints = script(tmp_path, photos, "pass").communicate(timeout=30)
-    assert (output, complaints) == ("12\n", "")
-
-
-ENDLESS = "list(pool.decode(itertools.cycle(paths)))"
-
-
-def test_ctrl_c_ends_the_parent_as_it_likes_and_then_the_workers(
-    tmp_path: Path, photos: list[bytes]
-) -> None:
-    process = script(tmp_path, photos, ENDLESS)
-    assert process.stdout
-    assert process.stdout.readline() == "12\n"
-    workers = workers_of(process.pid)
-    os.killpg(process.pid, signal.SIGINT)
-    _, complaints = process.communicate(timeout=30)
-    assert complaints.endswith("KeyboardInterrupt\n")
-    assert complaints.count("Traceback") == 1
-    assert workers
-    assert not any(map(is_running, workers))
-
-
-@pytest.mark.parametrize("meanwhile", ["pass", "os.fork() or os.system('sleep 20')"])
-def test_workers_end_when_their_parent_is_killed(
-    tmp_path: Path, photos: list[bytes], meanwhile: str
-) -> None:
-    process = script(tmp_path, photos, f"{meanwhile}; {ENDLESS}")
-    assert process.stdout
-    assert process.stdout.readline() == "12\n"
-    workers = workers_of(process.pid)
-    assert workers
-    process.kill()
-    wait_until(lambda: not any(map(is_running, workers)))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)

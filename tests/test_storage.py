@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +51,10 @@ def unit(rows: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.open(tmp_path / "library", create=True)
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog.open(tmp_path / "library", create=True)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -287,14 +291,15 @@ def test_a_second_writer_is_told_who_writes(catalog: Catalog) -> None:
 
 def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: Path) -> None:
     folder = tmp_path / "library"
-    catalog = Catalog.open(folder, create=True, busy_timeout_s=0.3)
-    other = sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    began = time.monotonic()
-    with pytest.raises(LibraryLockedError, match="held by another process"), catalog.batch():
-        pass
-    assert time.monotonic() - began < 3
-    other.close()
+    with (
+        closing(Catalog.open(folder, create=True, busy_timeout_s=0.3)) as catalog,
+        closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        with pytest.raises(LibraryLockedError, match="held by another process"), catalog.batch():
+            pass
+        assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("where", ["header", "page"])
@@ -310,8 +315,7 @@ def test_a_damaged_catalog_is_refused_and_left_as_it_is(
     data[start : start + 4096] = os.urandom(4096) if where == "page" else b"\0" * 4096
     path.write_bytes(data)
     with pytest.raises(CatalogDamagedError, match="is damaged .* no backup"):
-        again = Catalog.open(catalog.folder)
-        with again.writer():
+        with closing(Catalog.open(catalog.folder)) as again, again.writer():
             pass
     assert path.read_bytes() == data
 
@@ -334,8 +338,11 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
         assert schema_version(connection) == 2
         connection.exec_driver_sql("SELECT colour FROM roots")
     (backup,) = catalog.folder.glob("*.backup")
-    with pytest.raises(sqlite3.OperationalError, match="no such column"):
-        sqlite3.connect(backup).execute("SELECT colour FROM roots")
+    with (
+        closing(sqlite3.connect(backup)) as database,
+        pytest.raises(sqlite3.OperationalError, match="no such column"),
+    ):
+        database.execute("SELECT colour FROM roots")
     opened.dispose()
 
 
@@ -367,7 +374,7 @@ def test_a_network_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engine, "MOUNTS", mounts)
     with pytest.raises(StorageError, match="network filesystem .nfs4."):
         Catalog.open(tmp_path / "my share", create=True)
-    assert Catalog.open(tmp_path / "local", create=True)
+    Catalog.open(tmp_path / "local", create=True).close()
 
 
 def test_two_programs_may_make_the_same_library_at_once(tmp_path: Path) -> None:
@@ -377,7 +384,7 @@ def test_two_programs_may_make_the_same_library_at_once(tmp_path: Path) -> None:
 
 
 def _open_and_identify(folder: Path) -> str | None:
-    with Catalog.open(folder, create=True).view() as view:
+    with closing(Catalog.open(folder, create=True)) as catalog, catalog.view() as view:
         return view.get_meta("library_id")
 
 

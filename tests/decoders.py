@@ -1,0 +1,75 @@
+"""Pools of decoders, and what the system says of their processes."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from indexer.decode_pool import DecodePool
+from indexer.decoding import Decoded, Limits
+from indexer.embedders.base import Preprocessing
+from indexer.errors import PictureError
+
+PACKAGES = Path(__file__).resolve().parent.parent
+SEEN = Preprocessing(size=32, resize_to=36)
+LIMITS = Limits()
+
+
+def pool_of(workers: int = 1, timeout_s: float = 30, limits: Limits = LIMITS) -> DecodePool:
+    return DecodePool(SEEN, limits, workers, timeout_s)
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def workers_of(parent: int) -> list[int]:
+    """The processes that decode for a process."""
+    return [
+        int(folder.name)
+        for folder in Path("/proc").iterdir()
+        if folder.name.isdigit()
+        and parent_of(int(folder.name)) == parent
+        and b"decode_worker" in (folder / "cmdline").read_bytes()
+    ]
+
+
+def my_worker(pool: DecodePool, path: bytes) -> int:
+    """The process of a pool of one, when it has nothing to do."""
+    assert len(list(pool.decode([path]))) == 1
+    (worker,) = workers_of(os.getpid())
+    return worker
+
+
+def reasons(answers: Iterable[tuple[bytes, Decoded | PictureError]]) -> dict[bytes, str]:
+    """Why files were refused."""
+    return {path: str(answer) for path, answer in answers if isinstance(answer, PictureError)}
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def noise_photos(folder: Path) -> list[bytes]:
+    """Twelve small photos."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        pixels = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return sorted(os.fsencode(path) for path in folder.iterdir())
