@@ -13,6 +13,7 @@ from indexer.decoding import Decoded, Limits
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
 
+HAS_PROC = Path("/proc/self/stat").exists()
 PACKAGES = Path(__file__).resolve().parent.parent
 SEEN = Preprocessing(size=32, resize_to=36)
 LIMITS = Limits()
@@ -22,29 +23,24 @@ def pool_of(workers: int = 1, timeout_s: float = 30, limits: Limits = LIMITS) ->
     return DecodePool(SEEN, limits, workers, timeout_s)
 
 
-def parent_of(pid: int) -> int:
+def status_of(pid: int) -> tuple[str, int]:
+    """The state of a process, X where there is none, and its parent."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return "X", 0
+    return state, int(parent)
 
 
 def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return status_of(pid)[0] not in "ZX"
 
 
 def workers_of(parent: int) -> list[int]:
     """The processes that decode for a process."""
-    return [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit()
-        and parent_of(int(folder.name)) == parent
-        and b"decode_worker" in (folder / "cmdline").read_bytes()
-    ]
+    pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+    children = [pid for pid in pids if status_of(pid)[1] == parent]
+    return [p for p in children if b"decode_worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
 
 
 def my_worker(pool: DecodePool, path: bytes) -> int:

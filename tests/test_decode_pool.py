@@ -1,29 +1,34 @@
 import hashlib
 import itertools
 import os
-import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded, Limits, decode_file
+from indexer.decoding import Decoded, decode_file
 from indexer.embedders.base import Preprocessing
-from indexer.errors import GlimpseError, PictureError
-from tests.decoders import LIMITS, PACKAGES, SEEN, is_running, my_worker, noise_photos, parent_of, pool_of, reasons, wait_until, workers_of
+from indexer.errors import PictureError
+from tests.decoders import (
+    HAS_PROC,
+    LIMITS,
+    PACKAGES,
+    SEEN,
+    my_worker,
+    noise_photos,
+    pool_of,
+    reasons,
+    workers_of,
+)
 
-pytestmark = pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(not HAS_PROC, reason="finds processes by /proc")
 
 
 @pytest.fixture
