@@ -12,11 +12,11 @@ from pathlib import Path
 
 from indexer import roots as covering
 from indexer.config import Config
-from indexer.decode_pool import DecodePool
 from indexer.discovery import Rules, Walk
 from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import UsageError
+from indexer.pictures.pool import DecodePool
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
 from indexer.spaces import DEFAULT, Spaces

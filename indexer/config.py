@@ -16,7 +16,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer.errors import ConfigError
-from indexer.limits import Limits
+from indexer.pictures.limits import Limits
 
 __all__ = ["BuildConfig", "Config", "LibraryConfig", "RuntimeConfig", "SearchConfig", "UiConfig"]
 

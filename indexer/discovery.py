@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from indexer.decoding import EXTENSIONS, RAW_EXTENSIONS
 from indexer.ignores import IGNORE_FILE, EntryTest, Ignores
+from indexer.pictures.decoding import EXTENSIONS, RAW_EXTENSIONS
 
 __all__ = ["Candidate", "Rules", "Walk"]
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded
 from indexer.errors import PictureError
-from indexer.limits import Limits
+from indexer.pictures.decoding import Decoded
+from indexer.pictures.limits import Limits
+from indexer.pictures.pool import DecodePool
+from indexer.pictures.reading import read_file
 from indexer.planning import Pending
-from indexer.reading import read_file
 
 __all__ = ["Feed", "Outcome"]
 

@@ -14,13 +14,13 @@ from indexer.build import BuildListener, BuildOptions, build
 from indexer.config import Config
 from indexer.embedders.base import Notify
 from indexer.errors import QueryError, UsageError
+from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Progress
 from indexer.query import Query
 from indexer.results import Answer, Photo, RootStatus, SpaceStatus, Status
 from indexer.roots import Confirm
 from indexer.search import Searcher, SearchOptions
 from indexer.spaces import DEFAULT, MODELS, Spaces, choose_space
-from indexer.thumbnails import THUMBNAILS, Thumbnails
 from storage import lookup, snapshots
 from storage.catalog import Catalog, View
 from storage.engine import CATALOG

@@ -17,11 +17,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded
 from indexer.embedders.base import Embedder
 from indexer.feed import Feed, Outcome
-from indexer.limits import Limits
+from indexer.pictures.decoding import Decoded
+from indexer.pictures.limits import Limits
+from indexer.pictures.pool import DecodePool
 from indexer.planning import Pending, RootPlan
 from storage.catalog import Batch, Catalog
 from storage.records import (

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.decoding import load_picture
 from indexer.embedders.base import Embedder
 from indexer.errors import NoTextError, QueryError
-from indexer.limits import Limits
-from indexer.preprocessing import edge_needed, preprocess
+from indexer.pictures.decoding import load_picture
+from indexer.pictures.limits import Limits
+from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.query import ImageSource, PhotoOfLibrary, Picture, Query, Term, Text
 from indexer.results import Answer, Hit, Photo
 from storage.catalog import View

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded, Limits
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
+from indexer.pictures.decoding import Decoded, Limits
+from indexer.pictures.pool import DecodePool
 
 HAS_PROC = Path("/proc/self/stat").exists()
 PACKAGES = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ def workers_of(parent: int) -> list[int]:
     """The processes that decode for a process."""
     pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
     children = [pid for pid in pids if status_of(pid)[1] == parent]
-    return [p for p in children if b"decode_worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    return [p for p in children if b"pictures.worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
 
 
 def my_worker(pool: DecodePool, path: bytes) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from indexer.decoding import Limits
+from indexer.pictures.decoding import Limits
 
 pillow_heif.register_heif_opener()
 

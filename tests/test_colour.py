@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from indexer.decoding import decode, load_picture
+from indexer.pictures.decoding import decode, load_picture
 from tests.pictures import LIMITS, difference, encoded, scene
 
 

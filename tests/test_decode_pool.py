@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded, decode_file
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
+from indexer.pictures.decoding import Decoded, decode_file
+from indexer.pictures.pool import DecodePool
 from tests.decoders import (
     HAS_PROC,
     LIMITS,
@@ -228,7 +228,7 @@ def test_a_pool_of_nothing_is_refused(numbers: tuple[int, int]) -> None:
 
 def test_a_worker_imports_nothing_heavy() -> None:
     heavy = {"torch", "sqlalchemy", "faiss", "onnxruntime", "pydantic", "pillow_heif", "rawpy"}
-    program = f"import sys, indexer.decode_worker; print({heavy} & set(sys.modules))"
+    program = f"import sys, indexer.pictures.worker; print({heavy} & set(sys.modules))"
     shown = subprocess.run(
         [sys.executable, "-c", program], cwd=PACKAGES, capture_output=True, text=True, check=True
     )

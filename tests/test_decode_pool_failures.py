@@ -13,10 +13,10 @@ from typing import Literal
 import pytest
 from PIL import Image
 
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Limits
 from indexer.embedders.base import Preprocessing
 from indexer.errors import GlimpseError
+from indexer.pictures.decoding import Limits
+from indexer.pictures.pool import DecodePool
 from tests.decoders import (
     HAS_PROC,
     PACKAGES,
@@ -183,10 +183,10 @@ def test_closing_ends_a_stream_of_another_thread(photos: list[bytes]) -> None:
 SCRIPT = """
 import itertools, os, sys
 sys.path.insert(0, {packages!r})  # known to this process only
-from indexer.decode_pool import DecodePool
-from indexer.decoding import Decoded
+from indexer.pictures.pool import DecodePool
+from indexer.pictures.decoding import Decoded
 from indexer.embedders.base import Preprocessing
-from indexer.limits import Limits
+from indexer.pictures.limits import Limits
 paths = [os.fsencode(name) for name in sys.argv[1:]]
 with DecodePool(Preprocessing(32), Limits(), 2, 30) as pool:
     print(sum(isinstance(answer, Decoded) for _, answer in pool.decode(paths)), flush=True)

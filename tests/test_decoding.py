@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.decoding import decode, load_picture
 from indexer.errors import PictureError
+from indexer.pictures.decoding import decode, load_picture
 from tests.pictures import LIMITS, difference, encoded, orientation_exif, scene, stored_as
 
 # What is right side up

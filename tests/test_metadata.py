@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from indexer.metadata import Metadata, read_metadata
-from indexer.xmp import read_xmp
+from indexer.pictures.metadata import Metadata, read_metadata
+from indexer.pictures.xmp import read_xmp
 
 EXIF, GPS = 0x8769, 0x8825
 MAKE, MODEL, CHANGED, RATING = 0x010F, 0x0110, 0x0132, 0x4746

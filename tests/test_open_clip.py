@@ -17,7 +17,7 @@ from transformers import BertConfig, PreTrainedTokenizerFast
 
 from indexer.embedders import load_model, open_clip_tokenizer
 from indexer.embedders.tokenization import TextEncoder
-from indexer.preprocessing import preprocess
+from indexer.pictures.preprocessing import preprocess
 from indexer.runtime import bundle
 from indexer.runtime.export import export
 from tests.clip_models import TINY, random_model, register, save

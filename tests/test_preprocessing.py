@@ -8,8 +8,8 @@ from open_clip.transform import image_transform
 from PIL import Image
 from timm.data import create_transform
 
-from indexer.decoding import preprocess
 from indexer.embedders.base import Preprocessing
+from indexer.pictures.decoding import preprocess
 
 SIZES = [
     (500, 375),

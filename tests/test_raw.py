@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.decoding import EXTENSIONS, RAW_EXTENSIONS, Limits, decode
 from indexer.errors import PictureError
+from indexer.pictures.decoding import EXTENSIONS, RAW_EXTENSIONS, Limits, decode
 from tests.pictures import LIMITS, difference, encoded, orientation_exif, scene, stored_as
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from indexer.decoding import Limits, decode, load_picture
 from indexer.errors import PictureError
+from indexer.pictures.decoding import Limits, decode, load_picture
 from tests.pictures import LIMITS, difference, encoded, scene
 
 SAVABLE = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JPEG2000", "PPM")

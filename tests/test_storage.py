@@ -314,9 +314,12 @@ def test_a_damaged_catalog_is_refused_and_left_as_it_is(
     start = 0 if where == "header" else len(data) // 8192 * 4096
     data[start : start + 4096] = os.urandom(4096) if where == "page" else b"\0" * 4096
     path.write_bytes(data)
-    with pytest.raises(CatalogDamagedError, match="is damaged .* no backup"):
-        with closing(Catalog.open(catalog.folder)) as again, again.writer():
-            pass
+    with (
+        pytest.raises(CatalogDamagedError, match="is damaged .* no backup"),
+        closing(Catalog.open(catalog.folder)) as again,
+        again.writer(),
+    ):
+        pass
     assert path.read_bytes() == data
 
 

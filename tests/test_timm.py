@@ -14,7 +14,7 @@ from timm.data import create_transform, resolve_model_data_config
 from indexer.embedders import load_model
 from indexer.embedders.base import Model
 from indexer.errors import CheckpointError, ModelError, ModelUnavailableError, UnknownModelError
-from indexer.preprocessing import preprocess
+from indexer.pictures.preprocessing import preprocess
 from indexer.runtime import bundle
 from indexer.runtime.export import export
 

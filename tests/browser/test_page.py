@@ -2,7 +2,6 @@
 
 import base64
 import re
-from pathlib import Path
 
 import pytest
 
@@ -56,7 +55,9 @@ def test_words_and_enter_show_the_photo_they_describe_first(page: Page, url: str
     ask(page, "penguin")
     expect(first(page)).to_have_text("penguin.jpg")
     expect(page.get_by_text(re.compile(r"^\d+ photos, \d+\.\d\d s$"))).to_be_visible()
-    assert page.locator("li .score").first.inner_text() > page.locator("li .score").last.inner_text()
+    assert (
+        page.locator("li .score").first.inner_text() > page.locator("li .score").last.inner_text()
+    )
 
 
 def test_an_expression_adds_and_subtracts(page: Page, url: str) -> None:
@@ -198,7 +199,11 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "owned"
 
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
-    [("text.jpg", b"not a picture", "text"), ("x.svg", SVG, "SVG"), ("half.jpg", JPEG[:30_000], "truncated")],
+    [
+        ("text.jpg", b"not a picture", "text"),
+        ("x.svg", SVG, "SVG"),
+        ("half.jpg", JPEG[:30_000], "truncated"),
+    ],
 )
 def test_what_is_no_picture_is_refused_in_one_line(
     page: Page, url: str, name: str, data: bytes, reason: str
@@ -267,5 +272,3 @@ def test_pictures_keep_their_places_while_they_load(page: Page, url: str) -> Non
     page.reload()
     expect(page.locator("li img").nth(7)).to_have_js_property("complete", True)
     assert [page.locator("li").nth(i).bounding_box() for i in range(8)] == waiting
-
-

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import ExifTags, Image
 
 from indexer.errors import PictureError
-from indexer.limits import Limits
+from indexer.pictures.limits import Limits
 
 if TYPE_CHECKING:
     import rawpy

@@ -6,7 +6,7 @@ import stat
 import time
 
 from indexer.errors import PictureError
-from indexer.limits import Limits
+from indexer.pictures.limits import Limits
 from storage.records import Signature
 
 __all__ = ["read_file"]

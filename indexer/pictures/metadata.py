@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from indexer.xmp import read_xmp
+from indexer.pictures.xmp import read_xmp
 
 __all__ = ["Metadata", "read_metadata"]
 

@@ -11,11 +11,11 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Self
 
-from indexer.decode_process import CrashedError, DecodeProcess, too_late
-from indexer.decoding import Decoded
 from indexer.embedders.base import Preprocessing
 from indexer.errors import GlimpseError, PictureError
-from indexer.limits import Limits
+from indexer.pictures.decoding import Decoded
+from indexer.pictures.limits import Limits
+from indexer.pictures.process import CrashedError, DecodeProcess, too_late
 
 __all__ = ["DecodePool"]
 

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from indexer.colour import to_srgb
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
-from indexer.limits import Limits
-from indexer.metadata import Metadata, read_metadata
-from indexer.preprocessing import edge_needed, preprocess
-from indexer.raw import RAW_EXTENSIONS, is_raw, open_raw
-from indexer.reading import read_file
-from indexer.sniffing import not_a_picture
+from indexer.pictures.colour import to_srgb
+from indexer.pictures.limits import Limits
+from indexer.pictures.metadata import Metadata, read_metadata
+from indexer.pictures.preprocessing import edge_needed, preprocess
+from indexer.pictures.raw import RAW_EXTENSIONS, is_raw, open_raw
+from indexer.pictures.reading import read_file
+from indexer.pictures.sniffing import not_a_picture
 from storage.records import Signature
 
 __all__ = [

@@ -12,12 +12,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from indexer.decode_worker import read_frame, write_frame
-from indexer.decoding import Decoded
 from indexer.embedders.base import Preprocessing
 from indexer.errors import GlimpseError, PictureError
-from indexer.limits import Limits
-from indexer.metadata import Metadata
+from indexer.pictures.decoding import Decoded
+from indexer.pictures.limits import Limits
+from indexer.pictures.metadata import Metadata
+from indexer.pictures.worker import read_frame, write_frame
 from storage.records import Signature
 
 __all__ = ["CrashedError", "DecodeProcess", "too_late"]
@@ -28,10 +28,10 @@ _PROGRAM = """
 import json, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.path[:] = json.loads(sys.argv[1])
-from indexer.decode_worker import main
+from indexer.pictures.worker import main
 main()
 """
-_PACKAGES = str(Path(__file__).resolve().parent.parent)
+_PACKAGES = str(Path(__file__).resolve().parents[2])
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _MAX_HEADER = 1 << 16
 

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from indexer.decoding import decode
 from indexer.errors import PictureError
-from indexer.limits import Limits
-from indexer.reading import read_file
+from indexer.pictures.decoding import decode
+from indexer.pictures.limits import Limits
+from indexer.pictures.reading import read_file
 from storage.records import PhotoRecord
 
 __all__ = ["THUMBNAILS", "Thumbnails"]

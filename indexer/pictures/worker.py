@@ -23,10 +23,10 @@ from typing import IO, Any
 
 from PIL import Image
 
-from indexer.decoding import decode_file
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
-from indexer.limits import Limits
+from indexer.pictures.decoding import decode_file
+from indexer.pictures.limits import Limits
 
 __all__ = ["main", "read_frame", "write_frame"]
 

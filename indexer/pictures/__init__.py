@@ -1,0 +1,1 @@
+"""Files of pictures: their bytes, upright and in sRGB; what they say of themselves; safely, in processes apart."""
