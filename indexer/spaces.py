@@ -83,12 +83,16 @@ class Spaces:
         export(model, self._models)
 
     def embedder(self, space: SpaceRecord, notify: Notify) -> Embedder:
-        """The space's embedder on the processor; exports its model again should that be missing."""
+        """The space's embedder on the processor; a model whose export is gone is exported again."""
         if space.fingerprint not in self._embedders:
             folder = self._folder(space)
-            if not folder.exists():
+            try:
+                embedder = bundle.load(folder, self._config.threads)
+            except ModelError as error:
+                notify(str(error))
                 self.export(self._load(space, notify), notify)
-            self._embedders[space.fingerprint] = bundle.load(folder, self._config.threads)
+                embedder = bundle.load(folder, self._config.threads)
+            self._embedders[space.fingerprint] = embedder
         return self._embedders[space.fingerprint]
 
     def builder(self, space: SpaceRecord, notify: Notify) -> Embedder:
