@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from indexer import BuildOptions, Config, Library
 from tests.conftest import environment
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Gallery:
 
     photos: Path
     library: Path
-    evil: list[str]
-    """Names that try to be more than names."""
+    evil: list[Path]
+    """Photos whose names try to be more than names."""
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +68,16 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Gal
     photos = home / "photos"
     for kind in ("animals", "birds"):
         shutil.copytree(EXAMPLES / kind, photos / kind)
+    things = photos / "things"
+    things.mkdir()
     evil = evil_names(listener.port)
     for name, thing in zip(evil, sorted((EXAMPLES / "things").iterdir()), strict=False):
-        shutil.copy(thing, photos / name)
-    save_with_metadata(photos / "noted.jpg", f"http://127.0.0.1:{listener.port}/exif.png")
-    for model in ("starter", "tiny:blind"):
-        command("build", photos, "--library", home / "library", "--model", model, cwd=home)
-    return Gallery(photos, home / "library", evil)
+        shutil.copy(thing, things / name)
+    save_with_metadata(things / "noted.jpg", f"http://127.0.0.1:{listener.port}/exif.png")
+    with Library.open(home / "library", create=True, config=Config()) as library:
+        for model in ("starter", "tiny:blind"):
+            library.build([photos], BuildOptions(model=model))
+    return Gallery(photos, home / "library", [things / name for name in evil])
 
 
 def evil_names(port: int) -> list[str]:
@@ -97,21 +101,15 @@ def save_with_metadata(path: Path, url: str) -> None:
     details[0xA434] = "A lens"
     place = exif.get_ifd(0x8825)
     place[1], place[2], place[3], place[4] = "S", (33.0, 51.0, 24.0), "E", (151.0, 12.0, 36.0)
-    with Image.open(EXAMPLES / "landscapes" / "beach.jpg") as image:
+    with Image.open(EXAMPLES / "landscapes" / "boats-at-sunset.jpg") as image:
         image.save(path, exif=exif)
-
-
-def command(*arguments: str | Path, cwd: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "indexer", *arguments], check=True, cwd=cwd, env=environment()
-    )
 
 
 @contextmanager
 def serving(library: Path, log: Path) -> Iterator[str]:
     """The page of a library, by the command that users type; its URL."""
     port = free_port()
-    arguments = ["ui", "--library", library, "--port", str(port), "--no-browser"]
+    arguments = ["ui", "--library", str(library), "--port", str(port), "--no-browser"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "indexer", *arguments],
@@ -136,7 +134,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: "Callable[[], bool]", seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -1,0 +1,144 @@
+"""The page's script, run by Streamlit's own test harness: what it sends, with no browser."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from indexer import BuildOptions, Library, Photo, State
+from search_ui import app, opened
+from search_ui.viewer import facts
+from storage.engine import CATALOG
+from tests.conftest import MakePicture
+
+TINY = BuildOptions(model="tiny")
+
+
+@pytest.fixture
+def page(library_folder: Path) -> Iterator[AppTest]:
+    opened.choose(library_folder, None)
+    yield AppTest.from_file(app.__file__)
+    opened.library().close()
+    opened.library.clear()
+
+
+def names(page: AppTest) -> list[str]:
+    """The names that the grid was sent."""
+    return [photo["name"] for grid in page.get("bidi_component") for photo in sent(grid)]
+
+
+def sent(grid: object) -> list[dict[str, str]]:
+    photos: list[dict[str, str]] = json.loads(grid.proto.json)["photos"]  # type: ignore[attr-defined]
+    return photos
+
+
+def said(page: AppTest) -> str:
+    """Everything that the page says in its own words."""
+    return "\n".join(part.proto.body for part in page.get("html"))
+
+
+def test_the_words_of_the_address_are_asked(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    picture("red.png", "red")
+    picture("blue.png", "blue")
+    library.build([photos], TINY)
+    page.query_params["q"] = "blue"
+    page.run()
+    assert names(page) == ["blue.png", "red.png"]
+    assert page.text_input[0].value == "blue"
+    assert "2 photos, " in said(page)
+
+
+def test_photos_of_a_build_are_shown_at_the_next_step(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    picture("red.png", "red")
+    library.build([photos], TINY)
+    assert names(page.run()) == ["red.png"]
+    picture("blue.png", "blue")
+    library.build()
+    assert names(page.run()) == ["blue.png", "red.png"]
+
+
+def test_show_more_adds_a_page_and_another_question_starts_anew(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    for mark in range(1, 31):
+        picture(f"{mark}.png", "red", mark)
+    library.build([photos], TINY)
+    page.query_params["q"] = "red"
+    assert len(names(page.run())) == 24
+    next(button for button in page.button if button.label == "Show more").click()
+    assert len(names(page.run())) == 30
+    page.text_input[0].set_value("blue")
+    assert len(names(page.run())) == 24
+
+
+def test_a_library_without_photos_says_how_to_add_some(page: AppTest) -> None:
+    assert "no photos here yet; add some with: glimpse build PATH" in said(page.run())
+
+
+def test_a_folder_that_cannot_be_reached_is_told(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    picture("red.png", "red")
+    library.build([photos], TINY)
+    photos.rename(photos.with_name("elsewhere"))
+    library.build()
+    assert f"{photos} cannot be reached" in said(page.run())
+    assert names(page) == []
+
+
+def test_a_damaged_catalog_is_one_line_and_the_page_comes_back_with_it(
+    page: AppTest, library: Library, library_folder: Path, picture: MakePicture, photos: Path
+) -> None:
+    picture("red.png", "red")
+    library.build([photos], TINY)
+    library.close()
+    whole = shutil.copy(library_folder / CATALOG, library_folder.parent)
+    (library_folder / CATALOG).write_bytes(b"not a catalog" * 1000)
+    page.run()
+    assert not page.exception
+    assert "is damaged" in said(page)
+    shutil.copy(whole, library_folder / CATALOG)
+    assert names(page.run()) == ["red.png"]
+
+
+def test_a_name_that_is_not_utf_8_is_shown_as_far_as_it_can_be_read(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    picture("caf\udce9.png", "red")
+    library.build([photos], TINY)
+    assert names(page.run()) == ["caf\ufffd.png"]
+
+
+def test_facts_are_in_words() -> None:
+    photo = Photo(
+        id=1,
+        path=Path("a.jpg"),
+        state=State.OFFLINE,
+        size=999_400,
+        mtime_ns=0,
+        reason="gone",
+        width=40,
+        height=30,
+        taken_at="2023-05-01T17:30:00",
+        taken_offset_minutes=-210,
+        latitude=-33.5,
+        longitude=-70.25,
+        altitude_m=520.4,
+        rating=-1,
+    )
+    assert facts(photo, 0.5) == {
+        "Score": "0.500",
+        "Taken": "2023-05-01 17:30:00 -03:30",
+        "Place": "33.50000° S, 70.25000° W, 520 m",
+        "Rating": "rejected",
+        "Dimensions": "40 \N{MULTIPLICATION SIGN} 30 pixels",
+        "Size": "999.4 kB",
+        "State": "offline: gone",
+    }
