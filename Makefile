@@ -52,7 +52,7 @@ check: .venv/installed-dev
 crash: .venv/installed-dev
 	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json
 
-## retrieval: recall and precision over pictures with known answers
+## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
 

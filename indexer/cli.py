@@ -249,7 +249,10 @@ def ui(
     command += ["--library", str(common.library)] if common.library else []
     command += ["--config", str(common.config)] if common.config else []
     command += ["--no-browser"] if no_browser else []
-    return subprocess.call(command)
+    try:
+        return subprocess.call(command)
+    except KeyboardInterrupt:  # the page has ended by the same key
+        return INTERRUPTED
 
 
 @verb
@@ -283,11 +286,11 @@ def status(
 ) -> None:
     """Show roots, photos by state, spaces, and sizes on disk."""
     with common.open() as library:
-        found = library.status()
+        found, sizes = library.status(), library.sizes()
     if as_json:
-        print(json.dumps(asdict(found), default=str))
+        print(json.dumps(asdict(found) | {"sizes": sizes}, default=str))
         return
-    console.show(console.status_tables(found))
+    console.show(console.status_tables(found, sizes))
 
 
 @verb

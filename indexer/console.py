@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def build_summary(report: BuildReport) -> Iterator[str]:
         yield f"{report.failed} files were skipped; see: glimpse errors"
 
 
-def status_tables(status: Status) -> Iterator[Table]:
+def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
     """Roots, spaces and sizes."""
     states = list(State)
     roots = Table(
@@ -158,7 +158,7 @@ def status_tables(status: Status) -> Iterator[Table]:
             "default" if space.is_default else "",
         )
     yield spaces
-    yield Table(", ".join(f"{part} {size(n)}" for part, n in status.sizes.items()), box=None)
+    yield Table(", ".join(f"{part} {size(n)}" for part, n in sizes.items()), box=None)
 
 
 def models_table(models: Iterable[KnownModel]) -> Table:

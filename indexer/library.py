@@ -189,7 +189,7 @@ class Library:
             return [Photo.from_record(record) for record in lookup.failures(view)]
 
     def status(self) -> Status:
-        """Roots, spaces and sizes."""
+        """Roots and spaces."""
         with self._catalog().view() as view:
             counts = lookup.count_by_state(view)
             roots = tuple(
@@ -205,7 +205,15 @@ class Library:
                 self._space_status(view, space, is_default=space.name == default)
                 for space in view.spaces()
             )
-        return Status(self.folder, roots, spaces, self._sizes())
+        return Status(self.folder, roots, spaces)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk by part; looks at every file of the library."""
+        parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
+        return {
+            part: sum(file.stat().st_size for file in self.folder.glob(pattern) if file.is_file())
+            for part, pattern in parts.items()
+        }
 
     def use(self, space: str) -> None:
         """Make a space the default, in which queries are asked. Raises UsageError."""
@@ -282,13 +290,6 @@ class Library:
             record.recall if record else 1.0,
             is_default,
         )
-
-    def _sizes(self) -> dict[str, int]:
-        parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
-        return {
-            part: sum(file.stat().st_size for file in self.folder.glob(pattern) if file.is_file())
-            for part, pattern in parts.items()
-        }
 
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""

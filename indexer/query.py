@@ -1,5 +1,6 @@
 """What can be asked: words, pictures and photos of the library, with weights, added and subtracted."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -169,7 +170,7 @@ def _stands_alone(token: str) -> bool:
 
 def _tokens(part: str) -> Iterator[str]:
     """Cut one argument at its operators; quotes, and a path that is there, are left whole."""
-    if part.startswith(PATH_PREFIXES) and Path(part).expanduser().exists():
+    if part.startswith(PATH_PREFIXES) and os.path.exists(os.path.expanduser(part)):
         yield part
         return
     guarded = re.sub(r'"[^"]*"', lambda m: "\0" * len(m[0]), part)

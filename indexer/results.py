@@ -135,5 +135,3 @@ class Status:
     folder: Path
     roots: tuple[RootStatus, ...]
     spaces: tuple[SpaceStatus, ...]
-    sizes: Mapping[str, int]
-    """Bytes on disk, by part."""

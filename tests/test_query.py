@@ -64,6 +64,11 @@ def test_a_path_with_an_operator_in_it_is_one_picture_when_it_is_there(
     assert weights(Query.parse("./me - you.jpg")) == [("./me - you.jpg", 1)]
 
 
+def test_a_path_longer_than_any_file_name_is_only_a_picture_that_is_not_there() -> None:
+    name = "./" + "x" * 300 + ".jpg"
+    assert weights(Query.parse(name)) == [(name, 1)]
+
+
 def test_queries_add_subtract_and_multiply() -> None:
     query = (
         2 * Query.text("a") + Query.image("b.jpg", weight=0.5) - (Query.photo(3) + Query.text("c"))
