@@ -329,7 +329,8 @@ def remove(
 
 def main() -> None:
     """Run the command."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:

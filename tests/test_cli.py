@@ -194,7 +194,12 @@ def test_a_build_that_is_stopped_keeps_what_it_finished_and_goes_on(
     (tmp_path / "slow.toml").write_text("[build]\nbatch_size = 4\n")
     command: list[str | Path] = [sys.executable, "-m", "indexer", "build", photos]
     command += ["--library", library_folder, "--config", tmp_path / "slow.toml"]
-    build = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+    build = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as a terminal starts it
+    )
     while not committed(library_folder):
         time.sleep(0.02)
     build.send_signal(stop)
@@ -206,6 +211,23 @@ def test_a_build_that_is_stopped_keeps_what_it_finished_and_goes_on(
     kept = committed(library_folder)
     assert 0 < kept < 600
     assert f"{600 - kept} embedded" in glimpse("build", photos).stderr.decode()
+
+
+def test_a_command_in_the_background_of_a_script_still_ends_when_it_is_told_to(
+    library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    for i in range(600):
+        picture(f"{i}.png", mark=i + 1)
+    build = subprocess.Popen(
+        [sys.executable, "-m", "indexer", "build", photos, "--library", library_folder],
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell does with &
+    )
+    while not committed(library_folder):
+        time.sleep(0.02)
+    build.terminate()
+    assert build.wait(timeout=30) == 130
 
 
 def committed(library_folder: Path) -> int:
