@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from PIL import Image, ImageDraw
 from indexer import BuildOptions, Config, Library
 
 PLUGINS = Path(__file__).parent / "plugins"
+# Tests of Ctrl-C need it as a terminal has it: a shell ignores it for what it starts in the
+# background, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(PLUGINS))  # where the family `tiny` is registered
 
 RGB = {
