@@ -7,7 +7,7 @@ Nothing is made or changed before the checks have passed.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexer import roots as covering
@@ -19,9 +19,10 @@ from indexer.errors import UsageError
 from indexer.pictures.pool import DecodePool
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
-from indexer.spaces import DEFAULT, Spaces
+from indexer.spaces import DEFAULT, Spaces, absolute_name
 from storage import snapshots
 from storage.catalog import Catalog
+from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
 
 __all__ = ["BuildListener", "BuildOptions", "build"]
@@ -87,7 +88,7 @@ class _Run:
         self._folder = folder
         self._config = config
         self._spaces = spaces
-        self._options = options
+        self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
         self._rules = Rules(
             exclude=(*config.build.exclude, *options.exclude),
@@ -144,9 +145,8 @@ class _Run:
     def _dry_run(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
         with catalog.view() as view:
             space = self._spaces.find(view, self._options.model, self._options.space)
-            roots = {root.path: root for root in view.roots()}
-        named = [roots.get(folder, RootRecord(0, folder, None)) for folder in folders]
-        plans = self._plan(catalog, named, space)
+            roots = view.roots()
+        plans = self._plan(catalog, covering.would_cover(folders, roots), space)
         report = BuildReport(pending=sum(len(plan.pending) for plan in plans))
         for plan in plans:
             covering.tally(plan, report)
@@ -163,6 +163,8 @@ class _Run:
                 covering.tally(plan, pipeline.report)
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
             self._finish(catalog)
+            with catalog.view() as view:
+                pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
         return pipeline.report
 
     def _choose_space(self, catalog: Catalog) -> SpaceRecord:

@@ -251,9 +251,8 @@ class Library:
             yield view, record, self._index(view, record)
 
     def _index(self, view: View, space: SpaceRecord) -> VectorIndex:
-        with (
-            self._refreshing
-        ):  # the view is the older of two at worst; each gets its own generation
+        # A view that began before the last refresh gets vectors of its own time.
+        with self._refreshing:
             held = self._indexes.get(space.id)
             seq = view.change_seq()
             if held is None or held.change_seq > seq:

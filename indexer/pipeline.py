@@ -170,7 +170,7 @@ class Pipeline:
     def _settled_content(self, sha256: bytes) -> int | None:
         with self._catalog.view() as view:
             content_id = view.content_id(sha256)
-            if content_id is not None and view.is_embedded(content_id, self._space.id):
+            if content_id is not None and view.has_vector(content_id, self._space.id):
                 return content_id
         return None
 

@@ -10,7 +10,7 @@ from indexer.planning import RootPlan
 from storage.catalog import Catalog
 from storage.records import RootRecord, State
 
-__all__ = ["Confirm", "adopt", "check_paths", "covers", "settle", "tally"]
+__all__ = ["Confirm", "adopt", "check_paths", "covers", "settle", "tally", "would_cover"]
 
 Confirm = Callable[[str], bool]
 """Asks the user a question that is answered with yes or no."""
@@ -55,6 +55,16 @@ def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
             wanted.add(new)
     with catalog.view() as view:
         return [root for root in view.roots() if root.id in wanted]
+
+
+def would_cover(folders: Sequence[bytes], roots: Sequence[RootRecord]) -> list[RootRecord]:
+    """The roots that `adopt` would give, nothing recorded; a new one has the id 0."""
+    found: dict[bytes, RootRecord] = {}
+    for folder in folders:
+        new = RootRecord(0, folder, None)
+        root = next((root for root in roots if covers(root.path, folder)), new)
+        found[root.path] = root
+    return list(found.values())
 
 
 def covers(outer: bytes, inner: bytes) -> bool:

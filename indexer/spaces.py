@@ -17,7 +17,7 @@ from indexer.runtime.devices import pick_device
 from storage.catalog import Batch, View
 from storage.records import SpaceRecord
 
-__all__ = ["Spaces", "choose_space"]
+__all__ = ["Spaces", "absolute_name", "choose_space"]
 
 MODELS = "models"
 DEFAULT = "default_space"
@@ -51,7 +51,7 @@ class Spaces:
     def find(self, view: View, model: str | None, name: str | None) -> SpaceRecord | None:
         """The space to build, where there is one: by its name, its model, or as the default."""
         spaces = view.spaces()
-        if name is not None and (model is None and spaces):
+        if name is not None and model is None and spaces:
             return choose_space(view, name)  # a name mistyped must not become a new space
         if name is not None:
             return next((space for space in spaces if space.name == name), None)
@@ -75,9 +75,8 @@ class Spaces:
 
     def export(self, model: Model, notify: Notify) -> None:
         """Keep the model in the library in the form in which it runs."""
-        from indexer.runtime.export import (
-            export,
-        )  # imports torch, which a library in use never needs
+        # Deferred: it imports torch, which a library in use never needs.
+        from indexer.runtime.export import export
 
         notify(f"preparing {model.name} for this machine (once)")
         export(model, self._models)
@@ -127,6 +126,18 @@ class Spaces:
 
     def _folder(self, space: SpaceRecord) -> Path:
         return self._models / bundle.folder_name(space.fingerprint)
+
+
+def absolute_name(model: str) -> str:
+    """The model's name with the path in it absolute, so that it means the same in every folder."""
+    source = _local_source(model)
+    if source is None:
+        return model
+    prefix, _, reference = model.partition(":")
+    path, mark, options = reference.partition("?")
+    start, at, written = path.rpartition("@")
+    folder = "local-dir:" if written.startswith("local-dir:") else ""
+    return f"{prefix}:{start}{at}{folder}{source.resolve()}{mark}{options}"
 
 
 def _local_source(model: str) -> Path | None:

@@ -198,10 +198,12 @@ class View:
         """The content with these bytes."""
         return self.connection.scalar(select(contents.c.id).where(contents.c.sha256 == sha256))
 
-    def is_embedded(self, content_id: int, space_id: int) -> bool:
-        """Whether the space has an answer for the content, a vector or a reason."""
+    def has_vector(self, content_id: int, space_id: int) -> bool:
+        """Whether the space has a vector for the content."""
         query = select(embeddings.c.content_id).where(
-            embeddings.c.content_id == content_id, embeddings.c.space_id == space_id
+            embeddings.c.content_id == content_id,
+            embeddings.c.space_id == space_id,
+            embeddings.c.vector.is_not(None),
         )
         return self.connection.execute(query).first() is not None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select
 
 from storage.catalog import View, chunked
 from storage.filters import Filter, conditions
@@ -18,6 +18,7 @@ __all__ = [
     "all_photos",
     "allowed_contents",
     "count_by_state",
+    "count_failures",
     "count_photos",
     "count_vectors",
     "failures",
@@ -100,6 +101,19 @@ def failures(view: View) -> list[PhotoRecord]:
         photo for ids in chunked(list(reasons)) for photo in _select(view, photos.c.id.in_(ids))
     ]
     return [*unread, *(replace(photo, reason=reasons[photo.id]) for photo in found)]
+
+
+def count_failures(view: View, root_ids: Sequence[int], space_id: int) -> int:
+    """How many photos of these roots could not be read, or have no vector in the space for a reason."""
+    refused = exists().where(
+        embeddings.c.space_id == space_id,
+        embeddings.c.content_id == photos.c.content_id,
+        embeddings.c.reason.is_not(None),
+    )
+    query = select(func.count()).where(
+        photos.c.root_id.in_(list(root_ids)), or_(photos.c.state == State.FAILED, refused)
+    )
+    return int(view.connection.scalar(query) or 0)
 
 
 def count_by_state(view: View) -> dict[tuple[int, State], int]:

@@ -219,6 +219,19 @@ def test_a_picture_that_the_model_cannot_do_fails_alone(
     assert len(library.search("red")) == 3
 
 
+def test_what_the_model_could_not_do_still_counts_and_is_tried_again_on_request(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    picture("black.png", "black")
+    picture("red.png")
+    settle_clock()
+    library.build([photos])
+    again = library.build([photos])
+    assert (again.pending, again.failed) == (0, 1)
+    verified = library.build([photos], BuildOptions(verify=True))
+    assert (verified.embedded, verified.failed) == (1, 1)  # tried, in vain
+
+
 def test_names_that_are_not_text_are_kept_byte_for_byte(library: Library, photos: Path) -> None:
     odd = [b"caf\xe9.png", b"new\nline.png", "e\u0301.png".encode(), "\xe9.png".encode()]
     for i, name in enumerate(odd):
@@ -277,6 +290,16 @@ def test_a_dry_run_counts_and_changes_nothing(
     picture("a.png")
     assert library.build([photos], BuildOptions(dry_run=True)).pending == 1
     assert (library.status().roots, library.photos()) == ((), [])
+
+
+def test_a_dry_run_of_a_folder_inside_a_root_knows_what_is_known(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    picture("2023/a.png")
+    settle_clock()
+    library.build([photos])
+    report = library.build([photos / "2023"], BuildOptions(dry_run=True))
+    assert (report.pending, report.unchanged) == (0, 1)
 
 
 def test_a_build_without_paths_covers_every_root(

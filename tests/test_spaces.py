@@ -44,6 +44,23 @@ def test_a_checkpoint_becomes_a_space_that_compares_pictures(
     assert library.search(Query.image(photos / "a.png"), k=1, space="mine")
 
 
+def test_a_checkpoint_named_from_one_folder_is_the_same_from_another(
+    library: Library,
+    photos: Path,
+    picture: MakePicture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture("a.png")
+    save_moco(tmp_path / "moco.pth", seed=0)
+    monkeypatch.chdir(tmp_path)
+    library.build([photos], BuildOptions(model="ssl:moco.pth?size=64", space="mine"))
+    monkeypatch.chdir(photos)
+    library.build([photos], BuildOptions(model="ssl:../moco.pth?size=64", space="mine"))
+    model = library.status().spaces[1].model
+    assert model == f"ssl:{tmp_path / 'moco.pth'}?size=64"
+
+
 def test_an_export_that_is_lost_or_damaged_is_made_again(
     library_folder: Path, photos: Path, picture: MakePicture
 ) -> None:
