@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from indexer.config import Config
     from indexer.embedders import KnownModel, all_names, known_models
     from indexer.errors import GlimpseError
+    from indexer.evaluation import Evaluation, EvaluationOptions
+    from indexer.learning import TrainOptions, TrainReport
     from indexer.library import Library
     from indexer.pipeline import BuildReport, Progress
     from indexer.query import Query
@@ -28,6 +30,8 @@ __all__ = [
     "BuildOptions",
     "BuildReport",
     "Config",
+    "Evaluation",
+    "EvaluationOptions",
     "Filter",
     "GlimpseError",
     "Hit",
@@ -38,6 +42,8 @@ __all__ = [
     "Query",
     "State",
     "Status",
+    "TrainOptions",
+    "TrainReport",
     "all_names",
     "known_models",
 ]
@@ -47,6 +53,8 @@ _HOME = {
     "BuildOptions": "indexer.build",
     "BuildReport": "indexer.pipeline",
     "Config": "indexer.config",
+    "Evaluation": "indexer.evaluation",
+    "EvaluationOptions": "indexer.evaluation",
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
@@ -57,6 +65,8 @@ _HOME = {
     "Query": "indexer.query",
     "State": "storage.records",
     "Status": "indexer.results",
+    "TrainOptions": "indexer.learning",
+    "TrainReport": "indexer.learning",
     "all_names": "indexer.embedders",
     "known_models": "indexer.embedders",
 }

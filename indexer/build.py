@@ -13,7 +13,6 @@ from pathlib import Path
 from indexer import roots as covering
 from indexer.config import Config
 from indexer.discovery import Rules, Walk
-from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import UsageError
 from indexer.pictures.pool import DecodePool
@@ -119,7 +118,8 @@ class _Run:
         self._require_pictures(folders, [])
         if self._options.dry_run:
             return BuildReport(pending=sum(1 for f in folders for _ in Walk(f, self._rules)))
-        model = load_model(self._options.model or self._config.build.model, self._listener.notify)
+        name = self._options.model or self._config.build.model
+        model = self._spaces.load(name, self._listener.notify)
         catalog = Catalog.open(self._folder, create=True)
         try:
             with catalog.writer():
@@ -173,7 +173,7 @@ class _Run:
             space = self._spaces.find(view, options.model, options.space)
         if space is None:
             name = options.model or self._config.build.model
-            model = load_model(name, self._listener.notify)
+            model = self._spaces.load(name, self._listener.notify)
             self._spaces.export(model, self._listener.notify)
             with catalog.batch() as batch:
                 space = self._spaces.add(batch, model, options.space)

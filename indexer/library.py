@@ -1,43 +1,57 @@
 """The façade: everything that the command, the page and a user's own program do with a library."""
 
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.build import BuildListener, BuildOptions, build
 from indexer.config import Config
-from indexer.embedders.base import Notify
-from indexer.errors import QueryError, UsageError
+from indexer.embedders.base import Embedder, Notify
+from indexer.errors import GlimpseError, QueryError
+from indexer.evaluation import Evaluation, EvaluationOptions
+from indexer.forgetting import forget_root
+from indexer.indexes import Indexes
+from indexer.learning import TrainOptions, TrainReport
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Progress
+from indexer.progress import OnStep, silently
 from indexer.query import Query
-from indexer.results import Answer, Photo, RootStatus, SpaceStatus, Status
+from indexer.results import Answer, Photo, SpaceStatus, Status
 from indexer.roots import Confirm
 from indexer.search import Searcher, SearchOptions
-from indexer.spaces import DEFAULT, MODELS, Spaces, choose_space
-from storage import lookup, snapshots
+from indexer.spaces import DEFAULT, Spaces, choose_space
+from indexer.status import library_status, sizes, space_status
+from storage import lookup
 from storage.catalog import Catalog, View
-from storage.engine import CATALOG
 from storage.filters import Filter
 from storage.records import PhotoRecord, SpaceRecord
-from storage.snapshots import SNAPSHOTS
-from storage.vectors import EXACT, VectorIndex
+from storage.vectors import VectorIndex
+
+if TYPE_CHECKING:
+    from indexer.train.loop import Step
 
 __all__ = ["Library"]
 
 EVERYTHING = Filter()
-DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS)
 DEFAULTS = BuildOptions()
+USUAL = TrainOptions()
+NOTHING_KNOWN = EvaluationOptions()
 
 
-def silently(_: object) -> None:
-    """Where a caller listens to nothing."""
+def _training() -> Callable[..., TrainReport]:
+    """What trains; deferred, since it imports PyTorch and optional packages."""
+    try:
+        from indexer.learning.training import learn
+    except ModuleNotFoundError as error:
+        raise GlimpseError(
+            f"training needs the package {error.name}; install it with: pip install 'glimpse[train]'"
+        ) from error
+    return learn
 
 
 class Library:
@@ -53,8 +67,7 @@ class Library:
         self._config = config
         self._opened = catalog
         self._spaces = Spaces(folder, config.runtime)
-        self._indexes: dict[int, VectorIndex] = {}
-        self._refreshing = threading.Lock()
+        self._indexes = Indexes(folder)
 
     @classmethod
     def open(
@@ -109,6 +122,26 @@ class Library:
         listener = BuildListener(on_progress, notify, confirm)
         return build(self.folder, self._config, self._spaces, paths, options, listener)
 
+    def train(
+        self,
+        method: str,
+        paths: Sequence[str | Path],
+        options: TrainOptions = USUAL,
+        *,
+        space: str | None = None,
+        on_step: OnStep = silently,
+        on_train: Callable[["Step"], object] = silently,
+        notify: Notify = silently,
+    ) -> TrainReport:
+        """Learn from pictures by `simclr`, `moco`, `byol` or `clip`; the result is a model for `build`.
+
+        `on_step` is told how far all but training itself is, `on_train` hears of each step of training. With
+        `heads_only`, `space` says whose vectors to learn from. Raises UsageError, ModelError, or GlimpseError where
+        packages are missing or training diverges; what was kept goes on with `resume`.
+        """
+        learn = _training()
+        return learn(self, self._config, method, paths, options, space, on_step, on_train, notify)
+
     def search(
         self,
         query: str | Query,
@@ -161,6 +194,33 @@ class Library:
             living = pairs[np.isin(pairs[:, 1], index.ids())]
             return living[:, 0].copy(), index.vectors(living[:, 1])
 
+    def embedder(self, space: str | None = None, *, notify: Notify = silently) -> Embedder:
+        """A space's model, which embeds texts and pictures from outside the library.
+
+        Its rows compare with those of `vectors`. Raises UsageError for an unknown space, and ModelError.
+        """
+        with self._catalog().view() as view:
+            record = choose_space(view, space)
+        return self._spaces.embedder(record, notify)
+
+    def evaluate(
+        self,
+        options: EvaluationOptions = NOTHING_KNOWN,
+        *,
+        space: str | None = None,
+        on_step: OnStep = silently,
+        notify: Notify = silently,
+    ) -> Evaluation:
+        """Retrieval quality and speed on the library's own photos, by what the user knows of them.
+
+        `on_step` is told how far each measurement is, `notify` gets a line on what was left out. Raises UsageError
+        for files that cannot be read or fit no photo, and NoTextError where words are asked of a space without text.
+        """
+        # Deferred for start-up time: no search needs it.
+        from indexer.evaluation.run import evaluate
+
+        return evaluate(self, space, options, on_step, notify)
+
     def photo(self, photo_id: int) -> Photo:
         """What is known of a photo, whatever its state. Raises QueryError when there is none."""
         return Photo.from_record(self._record(photo_id))
@@ -191,29 +251,16 @@ class Library:
     def status(self) -> Status:
         """Roots and spaces."""
         with self._catalog().view() as view:
-            counts = lookup.count_by_state(view)
-            roots = tuple(
-                RootStatus(
-                    Path(os.fsdecode(root.path)),
-                    root.offline_reason,
-                    {state: n for (id, state), n in counts.items() if id == root.id},
-                )
-                for root in view.roots()
-            )
-            default = view.get_meta(DEFAULT)
-            spaces = tuple(
-                self._space_status(view, space, is_default=space.name == default)
-                for space in view.spaces()
-            )
-        return Status(self.folder, roots, spaces)
+            return library_status(view, self.folder)
+
+    def space(self, name: str | None = None) -> SpaceStatus:
+        """A space by its name, or the default one. Raises UsageError."""
+        with self._catalog().view() as view:
+            return space_status(view, choose_space(view, name))
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk by part; looks at every file of the library."""
-        parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
-        return {
-            part: sum(file.stat().st_size for file in self.folder.glob(pattern) if file.is_file())
-            for part, pattern in parts.items()
-        }
+        return sizes(self.folder)
 
     def use(self, space: str) -> None:
         """Make a space the default, in which queries are asked. Raises UsageError."""
@@ -225,43 +272,14 @@ class Library:
 
         The files themselves stay where they are. Raises UsageError.
         """
-        path = os.fsencode(os.path.realpath(os.path.expanduser(root)))
-        catalog = self._catalog()
-        with catalog.writer():
-            with catalog.batch() as batch:
-                found = next((known for known in batch.roots() if known.path == path), None)
-                if found is None:
-                    raise UsageError(
-                        f"{root} is no root of this library; `glimpse status` lists them"
-                    )
-                count = batch.remove_root(found.id)
-            with catalog.batch() as batch:
-                hashes = batch.purge_orphans(older_than_s=0)
-            for space in self._all_spaces():
-                snapshots.publish(catalog, space)
-            self._thumbnails().forget(hashes)
-            catalog.vacuum()
-        return count
+        return forget_root(self._catalog(), root, self._thumbnails())
 
     @contextmanager
     def _reading(self, space: str | None) -> Iterator[tuple[View, SpaceRecord, VectorIndex]]:
         """One moment of the library: a view, a space, and its vectors as of that view."""
         with self._catalog().view() as view:
             record = choose_space(view, space)
-            yield view, record, self._index(view, record)
-
-    def _index(self, view: View, space: SpaceRecord) -> VectorIndex:
-        # A view that began before the last refresh gets vectors of its own time.
-        with self._refreshing:
-            held = self._indexes.get(space.id)
-            seq = view.change_seq()
-            if held is None or held.change_seq > seq:
-                index = snapshots.load(view, self.folder, space)
-            else:
-                index = snapshots.refresh(view, self.folder, space, held)
-            if held is None or index.change_seq > held.change_seq:
-                self._indexes[space.id] = index
-            return index
+            yield view, record, self._indexes.at(view, record)
 
     def _record(self, photo_id: int) -> PhotoRecord:
         with self._catalog().view() as view:
@@ -270,25 +288,8 @@ class Library:
             raise QueryError(f"no photo {photo_id} in this library")
         return record
 
-    def _all_spaces(self) -> list[SpaceRecord]:
-        with self._catalog().view() as view:
-            return view.spaces()
-
     def _thumbnails(self) -> Thumbnails:
         return Thumbnails(self.folder / THUMBNAILS, self._config.build.limits())
-
-    def _space_status(self, view: View, space: SpaceRecord, is_default: bool) -> SpaceStatus:
-        record = snapshots.newest(view, space)
-        return SpaceStatus(
-            space.name,
-            space.model,
-            space.dim,
-            space.reads_text,
-            lookup.count_vectors(view, space.id),
-            record.kind if record else EXACT,
-            record.recall if record else 1.0,
-            is_default,
-        )
 
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""

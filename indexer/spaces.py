@@ -17,9 +17,9 @@ from indexer.runtime.devices import pick_device
 from storage.catalog import Batch, View
 from storage.records import SpaceRecord
 
-__all__ = ["Spaces", "absolute_name", "choose_space"]
+__all__ = ["MODELS", "RUNS", "Spaces", "absolute_name", "choose_space", "load", "run_folder"]
 
-MODELS = "models"
+MODELS, RUNS = "models", "runs"
 DEFAULT = "default_space"
 
 
@@ -39,10 +39,29 @@ def choose_space(view: View, name: str | None = None) -> SpaceRecord:
     raise UsageError(f"no space is called {name}; {remedy}")
 
 
+def load(folder: Path, name: str, notify: Notify) -> Model:
+    """Load a model by its name in the library in `folder`, which knows its own runs by theirs."""
+    run = run_folder(folder, name)
+    if run is None:
+        return load_model(name, notify)
+    model = load_model(f"run:{run}", notify)
+    model.name = name
+    return model
+
+
+def run_folder(library: Path, model: str) -> Path | None:
+    """The folder of a run that the library made; None for another model."""
+    prefix, _, run = model.partition(":")
+    if prefix != "run" or not run or os.sep in run:
+        return None
+    return library / RUNS / run
+
+
 class Spaces:
     """The spaces of one library and their embedders, each loaded once."""
 
     def __init__(self, folder: Path, config: RuntimeConfig) -> None:
+        self._library = folder
         self._models = folder / MODELS
         self._config = config
         self._embedders: dict[str, Embedder] = {}
@@ -108,15 +127,20 @@ class Spaces:
 
     def check_source(self, space: SpaceRecord, notify: Notify) -> None:
         """Raise ModelError where the space's weights lie in a file of the user's that is another one now."""
-        source, exported = _local_source(space.model), self._folder(space)
+        source = run_folder(self._library, space.model) or _local_source(space.model)
+        exported = self._folder(space)
         if source is None or not exported.exists():
             return
         if _newest_change(source) > exported.stat().st_mtime:
             self._load(space, notify)
             os.utime(exported)
 
+    def load(self, name: str, notify: Notify) -> Model:
+        """A model by its name."""
+        return load(self._library, name, notify)
+
     def _load(self, space: SpaceRecord, notify: Notify) -> Model:
-        model = load_model(space.model, notify)
+        model = self.load(space.model, notify)
         if model.fingerprint() != space.fingerprint:
             raise ModelError(
                 f"{space.model} has other weights or preprocessing than space {space.name} was built with; "

@@ -19,7 +19,9 @@ def main() -> int:
     """Look whether all is there, then serve until a signal ends it; returns the exit code."""
     options = _options()
     try:
-        Library.open(options.library, config=Config.load(options.config)).close()
+        with Library.open(options.library, config=Config.load(options.config)) as library:
+            if options.space is not None:
+                library.space(options.space)
         _try_port(options.port)
     except GlimpseError as error:
         sys.stderr.write(f"glimpse: {error}\n")
@@ -28,7 +30,7 @@ def main() -> int:
     from search_ui.opened import choose
     from search_ui.server import serve
 
-    choose(options.library, options.config)
+    choose(options.library, options.config, options.space)
     try:
         serve(options.port, open_browser=not options.no_browser)
     except KeyboardInterrupt:
@@ -41,6 +43,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help=f"the port on {HOST}")
     parser.add_argument("--library", type=Path, metavar="DIR", help="the library's folder")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML")
+    parser.add_argument("--space", metavar="NAME", help="the embedding space that is asked first")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
     return parser.parse_args()
 

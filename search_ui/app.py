@@ -1,7 +1,7 @@
 """The page, from top to bottom. Streamlit runs this file at each step of a visitor."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -32,6 +32,7 @@ class Results:
 def main() -> None:
     """Draw the page. What goes wrong is one line below the search bar, which stays."""
     wanted = asked()
+    wanted = replace(wanted, space=wanted.space or opened.space())
     st.set_page_config(f"{wanted.q} - Glimpse" if wanted.q else "Glimpse", "🔎", layout="wide")
     st.html(Path(__file__).with_name("page.css"))
     try:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from indexer import Config, Library
 
-__all__ = ["choose", "library"]
+__all__ = ["choose", "library", "space"]
 
 
 @dataclass(slots=True)
@@ -16,17 +16,23 @@ class Choice:
 
     folder: Path | None = None
     config: Path | None = None
+    space: str | None = None
 
 
 _choice = Choice()
 
 
-def choose(folder: Path | None, config: Path | None) -> None:
-    """Say which library, and with which settings, before the page is first drawn."""
-    _choice.folder, _choice.config = folder, config
+def choose(folder: Path | None, config: Path | None, space: str | None = None) -> None:
+    """Say which library, with which settings and space, before the page is first drawn."""
+    _choice.folder, _choice.config, _choice.space = folder, config, space
 
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library, which any number of threads may read. Raises GlimpseError, and then tries anew."""
     return Library.open(_choice.folder, config=Config.load(_choice.config))
+
+
+def space() -> str | None:
+    """The space to ask where the address names none; None stands for the library's default."""
+    return _choice.space

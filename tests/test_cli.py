@@ -113,6 +113,7 @@ def test_a_name_that_is_not_text_comes_out_byte_for_byte(
         (["search", "red", "-t", "0"], 2, "the least is 1"),
         (["search", "red", "-t", "many"], 2, "valid integer"),
         (["search", "red", "--space", "tinny"], 2, "did you mean tiny"),
+        (["ui", "--space", "tinny", "--port", "8599"], 2, "did you mean tiny"),
         (["search", "red", "--after", "yesterday"], 2, "is not a date"),
         (["search", "red", "--library", "missing"], 4, "no library at missing"),
         (["status", "--library", "missing"], 4, "no library at missing"),

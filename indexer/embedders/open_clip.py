@@ -23,7 +23,7 @@ from indexer.embedders.recommended import CLIP_WEIGHTS, UNKNOWN_LICENCE, licence
 from indexer.embedders.towers import misfit, output_dim
 from indexer.errors import CheckpointError, ModelError, ModelUnavailableError, UnknownModelError
 
-__all__ = ["load", "references"]
+__all__ = ["Whole", "load", "load_whole", "references", "untrained"]
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (*CLIP_WEIGHTS, "model.safetensors", "pytorch_model.bin", "model.pth")
@@ -61,20 +61,66 @@ def references() -> Sequence[str]:
     return [f"{arch}/{tag}" for arch, tag in open_clip.list_pretrained()]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A model in one piece, as training needs it."""
+
+    name: str
+    model: Any
+    """open_clip's own module, with both towers."""
+    config: dict[str, Any]
+    """Its `model_cfg`."""
+    preprocessing: Preprocessing
+    tokenization: Tokenization
+    licence: str
+    details: dict[str, Any]
+
+    def split(self) -> Model:
+        """Its towers, as every family hands them over; the model is used up."""
+        image_tower, text_tower = open_clip_models.split(self.model)
+        return Model(
+            name=self.name,
+            dim=output_dim(image_tower, self.preprocessing.size),
+            preprocessing=self.preprocessing,
+            image_tower=image_tower,
+            licence=self.licence,
+            text_tower=text_tower,
+            tokenization=self.tokenization,
+            details=self.details,
+        )
+
+
 def load(reference: str, notify: Notify) -> Model:
     """Load the model that `open_clip:reference` names; see the module for the forms."""
+    return load_whole(reference, notify).split()
+
+
+def load_whole(reference: str, notify: Notify) -> Whole:
+    """The same model in one piece."""
     source = _locate(reference, notify)
-    model = _filled(source, notify)
-    preprocessing = _preprocessing(source, model)
-    image_tower, text_tower = open_clip_models.split(model)
-    return Model(
+    return _whole(source, _filled(source, notify), notify)
+
+
+def untrained(architecture: str, size: int | None, notify: Notify) -> Whole:
+    """One of open_clip's architectures at random weights, for pictures of `size` pixels.
+
+    Raises UnknownModelError for a name that open_clip does not have.
+    """
+    config = _built_in(architecture)
+    if size is not None:
+        config["vision_cfg"]["image_size"] = size
+    source = _Source(architecture, config, {}, Path(), "your own", "random weights")
+    return _whole(source, _unfilled(source, notify), notify)
+
+
+def _whole(source: _Source, model: Any, notify: Notify) -> Whole:
+    return Whole(
         name=f"open_clip:{source.reference}",
-        dim=output_dim(image_tower, preprocessing.size),
-        preprocessing=preprocessing,
-        image_tower=image_tower,
-        licence=source.licence,
-        text_tower=text_tower,
+        model=model,
+        config=source.config,
+        preprocessing=_preprocessing(source, model),
         tokenization=_tokenization(source, notify),
+        licence=source.licence,
         details={"weights": source.weights.name, "from": source.origin},
     )
 
@@ -173,14 +219,9 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _filled(source: _Source, notify: Notify) -> Any:
     state = read_state_dict(source.weights)
-    config = source.config
     if open_clip_models.is_openai(state):
-        config = config | {"quick_gelu": True}
-    text_folder = _text_folder(source, notify)
-    try:
-        model = open_clip_models.build(config, text_folder)
-    except (TypeError, ValueError, KeyError, AssertionError, RuntimeError, OSError) as error:
-        raise ModelError(f"{source.reference}: cannot be built ({misfit(error)})") from error
+        source.config["quick_gelu"] = True
+    model = _unfilled(source, notify)
     try:
         open_clip_models.fill(model, state)
     except (RuntimeError, KeyError, AssertionError, AttributeError) as error:
@@ -188,6 +229,14 @@ def _filled(source: _Source, notify: Notify) -> Any:
             f"{source.weights} does not fit {source.reference}: {misfit(error)}"
         ) from error
     return model
+
+
+def _unfilled(source: _Source, notify: Notify) -> Any:
+    text_folder = _text_folder(source, notify)
+    try:
+        return open_clip_models.build(source.config, text_folder)
+    except (TypeError, ValueError, KeyError, AssertionError, RuntimeError, OSError) as error:
+        raise ModelError(f"{source.reference}: cannot be built ({misfit(error)})") from error
 
 
 def _text_folder(source: _Source, notify: Notify) -> str | None:

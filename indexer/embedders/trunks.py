@@ -66,16 +66,17 @@ def recognise(
     *,
     norm_eps: float = 1e-6,
     stem_padding: int = 1,
+    stem_stride: int = 1,
     between: int | None = None,
     heads: int | None = None,
 ) -> Trunk:
     """Build the network that these tensors fit; CheckpointError where none does.
 
-    No shape tells `norm_eps` and `heads` of a ViT, nor `stem_padding` of a 3x3 stem and how many
+    No shape tells `norm_eps` and `heads` of a ViT, nor padding and stride of a 3x3 stem and how many
     operations (ReLU, max pool) stand `between` a ResNet's stem and its first layer.
     """
     if {"layer1.0.conv1.weight", "layer4.0.conv1.weight"} <= state.keys():
-        return _resnet(state, stem_padding, between)
+        return _resnet(state, stem_padding, stem_stride, between)
     if {"patch_embed.proj.weight", "pos_embed", "cls_token"} <= state.keys():
         return _vit(state, norm_eps, heads)
     seen = ", ".join(list(state)[:3]) or "nothing"
@@ -84,7 +85,7 @@ def recognise(
     )
 
 
-def _resnet(state: Shapes, stem_padding: int, between: int | None) -> Trunk:
+def _resnet(state: Shapes, stem_padding: int, stem_stride: int, between: int | None) -> Trunk:
     stem = state.get("conv1.weight")
     if stem is None or stem.ndim != 4 or stem.shape[1] != 3 or stem.shape[-1] not in (3, 7):
         seen = [f"{k} {_shape(v)}" for k, v in state.items() if k.startswith("conv1.")]
@@ -112,7 +113,7 @@ def _resnet(state: Shapes, stem_padding: int, between: int | None) -> Trunk:
         stem_width=stem.shape[0] // 2,
     )
     small = stem.shape[-1] == 3
-    stride, padding = (1, stem_padding) if small else (2, 3)
+    stride, padding = (stem_stride, stem_padding) if small else (2, 3)
     module.conv1 = nn.Conv2d(
         3, stem.shape[0], stem.shape[-1], stride=stride, padding=padding, bias=False
     )

@@ -2,13 +2,8 @@
 
 import hashlib
 import os
-import re
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -18,19 +13,17 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from indexer.embedders.base import Preprocessing
-from indexer.errors import PictureError
 from indexer.pictures.colour import to_srgb
 from indexer.pictures.limits import Limits
 from indexer.pictures.metadata import Metadata, read_metadata
+from indexer.pictures.opening import failures_as_reasons, open_picture
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.raw import RAW_EXTENSIONS, is_raw, open_raw
 from indexer.pictures.reading import read_file
-from indexer.pictures.sniffing import not_a_picture
 from storage.records import Signature
 
 __all__ = [
     "EXTENSIONS",
-    "FORMATS",
     "RAW_EXTENSIONS",
     "Decoded",
     "Limits",
@@ -42,23 +35,6 @@ __all__ = [
     "load_picture",
     "preprocess",
 ]
-
-FORMATS = {
-    "JPEG": "PIL.JpegImagePlugin",  # MPO too
-    "PNG": "PIL.PngImagePlugin",
-    "WEBP": "PIL.WebPImagePlugin",
-    "GIF": "PIL.GifImagePlugin",
-    "TIFF": "PIL.TiffImagePlugin",
-    "BMP": "PIL.BmpImagePlugin",
-    "AVIF": "PIL.AvifImagePlugin",
-    "JPEG2000": "PIL.Jpeg2KImagePlugin",
-    "PPM": "PIL.PpmImagePlugin",
-    "HEIF": "pillow_heif.HeifImagePlugin",
-}
-"""Every format that is read, by Pillow's name, and the plugin that reads it.
-
-A plugin is imported when the first file comes that no earlier one accepts, for start-up time.
-"""
 
 EXTENSIONS = frozenset(
     b".apng .avif .avifs .bmp .dib .gif .heic .heics .heif .heifs .hif .j2c .j2k .jfif .jp2 .jpc"
@@ -80,11 +56,6 @@ _TRANSPOSE = {
 _SPARE = 2
 """Edges stay this many times longer than asked for: bicubic from there is within 3 levels of 255
 of bicubic from the full picture, where a margin of 1 was up to 19 off."""
-_NOT_OPENED = (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error)
-"""What a plugin of Pillow raises on opening a file that is damaged, or not of its format."""
-_TOO_MUCH_MEMORY = "decoding it takes more memory than allowed (worker_memory_mb)"
-_OUT_OF_MEMORY = re.compile("out of memory|memory allocation|bad_alloc", re.IGNORECASE)
-_TRUNCATED = re.compile("truncated|end of|not enough|premature|incomplete", re.IGNORECASE)
 _REDUCIBLE_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 
 
@@ -129,7 +100,7 @@ def load_picture(
     """
     limits = limits or Limits()
     if isinstance(source, Image.Image):
-        with _failures_as_reasons():
+        with failures_as_reasons():
             limits.check_pixels(*source.size)
             return _upright_srgb(source)
     if isinstance(source, bytes):
@@ -167,9 +138,9 @@ def decode(
     `at_least` as in `load_picture`. Raises PictureError, whose message is the reason.
     """
     limits.check_bytes(len(data))
-    with _failures_as_reasons():
+    with failures_as_reasons():
         if not is_raw(data, suffix):
-            return _decode(_open(data), limits, at_least)
+            return _decode(open_picture(BytesIO(data)), limits, at_least)
         raw = open_raw(data, limits, at_least)
         metadata = read_metadata(raw.image, raw.exif)
         preview = _decode(raw.image, limits, at_least)
@@ -181,21 +152,6 @@ def _read_stream(stream: BinaryIO, limits: Limits) -> bytes:
         stream.seek(0)
     # One byte over the limit is enough to know that it is passed.
     return stream.read(int(limits.max_file_mb * 1e6) + 1)
-
-
-def _open(data: bytes) -> Image.Image:
-    """Open by content; unlike Image.open with its limit of pixels, which is not ours to change."""
-    damaged = None
-    for name, plugin in FORMATS.items():
-        import_module(plugin)
-        factory, accepts = Image.OPEN[name]
-        if accepts is None or accepts(data[:16]) is not True:
-            continue
-        try:
-            return factory(BytesIO(data), "")
-        except _NOT_OPENED:  # but go on: AVIF and HEIF share a signature
-            damaged = f"damaged, or of a kind that is not read ({name})"
-    raise PictureError(not_a_picture(data) or damaged or "not a picture")
 
 
 def _decode(opened: Image.Image, limits: Limits, at_least: int | None) -> Picture:
@@ -245,27 +201,3 @@ def _orientation(image: Image.Image) -> int:
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
         return 1
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-
-
-@contextmanager
-def _failures_as_reasons() -> Iterator[None]:
-    """Damaged files make decoders raise almost anything, and warn; both end here."""
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|rawpy)\b")
-            yield
-    except PictureError:
-        raise
-    except Exception as error:
-        raise PictureError(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    message = " ".join(str(error).split())[:100] or type(error).__name__
-    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message):
-        return _TOO_MUCH_MEMORY
-    if isinstance(error, Image.DecompressionBombError):
-        return "more pixels than Pillow allows here (PIL.Image.MAX_IMAGE_PIXELS)"
-    if isinstance(error, EOFError) or _TRUNCATED.search(message):
-        return "truncated"
-    return f"damaged ({message})"

@@ -4,12 +4,15 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from indexer.errors import PictureError
 from indexer.pictures.limits import Limits
 from storage.records import Signature
 
-__all__ = ["read_file"]
+__all__ = ["open_file", "read_file"]
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.05
@@ -45,29 +48,44 @@ def read_file(
         if attempt:
             time.sleep(_PAUSE_S)
         try:
-            return _read_once(path, limits, follow_links)
+            with _failures_as_reasons():
+                return _read_once(path, limits, follow_links)
         except _ChangedError:
             continue
-        except OSError as error:
-            reason = _REASONS.get(error.errno or 0, f"cannot be read ({error.strerror or error})")
-            raise PictureError(reason) from error
-        except ValueError as error:  # a NUL in it
-            raise PictureError("not a path") from error
     raise PictureError("changing while it is read")
 
 
-def _read_once(path: bytes | str, limits: Limits, follow_links: bool) -> tuple[bytes, Signature]:
-    descriptor = _open(os.fsencode(path), 0 if follow_links else _NO_LINKS)
+def open_file(path: bytes | str, limits: Limits, *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading, without waiting. Raises PictureError as `read_file` does."""
+    with _failures_as_reasons():
+        descriptor = _open(os.fsencode(path), 0 if follow_links else _NO_LINKS)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise PictureError("not a regular file")
+            limits.check_bytes(status.st_size)
+            return open(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+@contextmanager
+def _failures_as_reasons() -> Iterator[None]:
     try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise PictureError("not a regular file")
-        limits.check_bytes(before.st_size)
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(before.st_size + 1)  # the one byte more shows that it has grown
-        signature = _signature(os.fstat(descriptor))
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"cannot be read ({error.strerror or error})")
+        raise PictureError(reason) from error
+    except ValueError as error:  # a NUL in it
+        raise PictureError("not a path") from error
+
+
+def _read_once(path: bytes | str, limits: Limits, follow_links: bool) -> tuple[bytes, Signature]:
+    with open_file(path, limits, follow_links=follow_links) as file:
+        before = os.fstat(file.fileno())
+        data = file.read(before.st_size + 1)  # the one byte more shows that it has grown
+        signature = _signature(os.fstat(file.fileno()))
     if signature != _signature(before) or len(data) != before.st_size:
         raise _ChangedError
     return data, signature

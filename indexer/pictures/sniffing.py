@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["not_a_picture"]
+__all__ = ["START", "not_a_picture"]
 
 _KINDS = (
     (re.compile(rb"%PDF"), "a PDF document"),
@@ -17,12 +17,13 @@ _KINDS = (
     (re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!"), "an archive"),
     (re.compile(rb"\0+\Z"), "nothing but zeros"),
 )
-_START = 1024
+START = 1024
+"""Bytes that it takes to know."""
 
 
 def not_a_picture(data: bytes) -> str | None:
     """Say what the contents of a file are instead of a picture; None when that is not known."""
-    start = data[:_START]
+    start = data[:START]
     if not start:
         return "an empty file (0 bytes)"
     for pattern, kind in _KINDS:

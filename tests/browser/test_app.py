@@ -53,6 +53,22 @@ def test_the_words_of_the_address_are_asked(
     assert "2 photos, " in said(page)
 
 
+def test_the_space_that_the_command_named_is_asked_until_the_address_names_another(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path, library_folder: Path
+) -> None:
+    picture("red.png", "red")
+    library.build([photos], TINY)
+    library.build([photos], BuildOptions(model="tiny:blind"))
+    opened.choose(library_folder, None, "tiny-blind")
+    page.query_params["q"] = "red"
+    page.run()
+    assert page.selectbox[0].value == "tiny-blind"
+    assert "tiny-blind" in said(page)  # which reads no words
+    page.query_params["space"] = "tiny"
+    page.run()
+    assert names(page) == ["red.png"]
+
+
 def test_photos_of_a_build_are_shown_at_the_next_step(
     page: AppTest, library: Library, picture: MakePicture, photos: Path
 ) -> None:

@@ -1,0 +1,35 @@
+"""Answers as JSON; scripts rely on the keys."""
+
+from dataclasses import asdict
+from typing import Any
+
+from indexer import Answer, Hit, Photo, Status
+
+__all__ = ["failures", "search_answer", "status_answer"]
+
+
+def search_answer(answer: Answer) -> dict[str, Any]:
+    """What `search --json` prints."""
+    return {
+        "query": answer.query,
+        "space": answer.space,
+        "total": answer.total,
+        "results": [_hit(hit) for hit in answer],
+    }
+
+
+def status_answer(status: Status, sizes: dict[str, int]) -> dict[str, Any]:
+    """What `status --json` prints."""
+    return asdict(status) | {"sizes": sizes}
+
+
+def failures(photos: list[Photo]) -> list[dict[str, str | None]]:
+    """What `errors --json` prints."""
+    return [{"path": str(photo.path), "reason": photo.reason} for photo in photos]
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    photo = asdict(hit.photo)
+    photo_id, path = photo.pop("id"), str(photo.pop("path"))
+    known = {key: value for key, value in photo.items() if value is not None}
+    return {"rank": hit.rank, "score": hit.score, "path": path, "photo_id": photo_id, **known}

@@ -1,0 +1,88 @@
+"""Making a library, and the models that it can be made with."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from indexer import BuildOptions, Progress, all_names, known_models
+from indexer.cli import console, tables
+from indexer.cli.bar import Bar
+from indexer.cli.command import SOME_SKIPPED, Common, JsonList
+
+__all__ = ["build", "models"]
+
+
+def build(
+    common: Common,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH…", help="Folders; none stands for all that the library has."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model; see `glimpse models`.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Leave out, in gitignore's syntax.")
+    ] = None,
+    include_hidden: Annotated[bool, typer.Option("--include-hidden", help="Also .names.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Make the space the default.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Forget files that are gone, unasked.")
+    ] = False,
+) -> int:
+    """Find pictures in folders, embed and store them; only what is new or changed."""
+    options = BuildOptions(
+        model=model,
+        space=common.space,
+        exclude=tuple(exclude or ()),
+        include_hidden=include_hidden,
+        verify=verify,
+        rebuild=rebuild,
+        dry_run=dry_run,
+        adopt=adopt,
+    )
+    with common.open(create=True) as library, Bar("looking").shown() as bar:
+
+        def show(progress: Progress) -> None:
+            bar.update(progress.stage, progress.done, progress.total or None, progress.seconds)
+
+        report = library.build(
+            paths or (),
+            options,
+            on_progress=show,
+            notify=bar.note,
+            confirm=lambda question: yes or bar.ask(question),
+        )
+    if dry_run:
+        print(f"{report.pending} files to read, {report.unchanged} unchanged")
+        return 0
+    for line in tables.build_summary(report):
+        console.note(line)
+    return SOME_SKIPPED if report.failed else 0
+
+
+def models(
+    common: Common,
+    every: Annotated[bool, typer.Option("--all", help="Every name that is known.")] = False,
+    as_json: JsonList = False,
+) -> None:
+    """List the models that can be used, with size and licence, and which are on disk."""
+    if every:
+        names = all_names()
+        console.write_lines(
+            [json.dumps(names).encode()] if as_json else (n.encode() for n in names)
+        )
+        return
+    known = known_models()
+    if as_json:
+        print(json.dumps([asdict(model) for model in known]))
+        return
+    console.show([tables.models_table(known)])
+    console.note(
+        "besides: ssl:CHECKPOINT, timm:NAME@FILE, open_clip:ARCH@FILE, open_clip:local-dir:FOLDER; "
+        "--all lists every name"
+    )

@@ -1,0 +1,152 @@
+"""What all verbs share: the program, the options that each takes, how it ends."""
+
+import functools
+import inspect
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from indexer import Config, Library
+from indexer.cli import console
+from indexer.errors import GlimpseError
+
+__all__ = [
+    "INTERRUPTED",
+    "SOME_SKIPPED",
+    "Common",
+    "JsonList",
+    "JsonObject",
+    "app",
+    "main",
+    "verb",
+]
+
+USAGE = 2
+SOME_SKIPPED = 3
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="glimpse",
+    help="Find pictures by meaning, in your own folders, on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonList = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every verb takes."""
+
+    library: Annotated[Path | None, typer.Option(metavar="DIR", help="The library's folder.")] = (
+        None
+    )
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings, as TOML.")] = None
+    space: Annotated[str | None, typer.Option(metavar="NAME", help="The embedding space.")] = None
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False
+
+    def open(self, *, create: bool = False) -> Library:
+        """The library that these options name."""
+        return Library.open(self.library, create=create, config=Config.load(self.config))
+
+
+def verb(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Make a function a verb: it gets `Common` first, and its result is the exit code.
+
+    A parameter that is a dataclass stands for its fields, each an option.
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    groups: dict[str, Any] = {
+        p.name: p.annotation for p in parameters if is_dataclass(p.annotation)
+    }
+    ends = [*(p for p in parameters if p.name not in groups), *_options(groups)]
+
+    @functools.wraps(function)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            chosen = {each.name: values.pop(each.name) for each in fields(group)}
+            values[name] = group(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
+            )
+        raise typer.Exit(_guarded(values[parameters[0].name], lambda: function(**values)))
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(kind=keyword) for parameter in ends]
+    )
+    return run
+
+
+def _options(groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
+    """The fields of dataclasses as options, those that all verbs take last."""
+    for group in sorted(groups.values(), key=lambda group: group is Common):
+        hints = get_type_hints(group, include_extras=True)
+        for each in fields(group):
+            hint = hints[each.name]
+            if help := each.metadata.get("help"):
+                hint = Annotated[_as_list(hint), typer.Option(help=help)]
+            default = list(each.default) if isinstance(each.default, tuple) else each.default
+            yield inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
+            )
+
+
+def _as_list(hint: Any) -> Any:
+    """Typer reads what is repeated as a list."""
+    return list[str] if hint == tuple[str, ...] else hint
+
+
+def main() -> None:
+    """Run the command."""
+    # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
+        console.note(f"glimpse: {message.rstrip('.')}{hint}" if hint else message)
+        code = USAGE
+    sys.exit(code)
+
+
+def _guarded(common: Common, action: Callable[[], int | None]) -> int:
+    """Run a verb; whatever goes wrong is one line and an exit code."""
+    level = logging.DEBUG if common.debug else logging.INFO if common.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    try:
+        return action() or 0
+    except BrokenPipeError:  # whoever read our results has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        if common.debug:
+            traceback.print_exc()
+        code, line = _failure(error)
+        console.note(f"glimpse: {line}")
+        return code
+
+
+def _failure(error: BaseException) -> tuple[int, str]:
+    """Exit code and line."""
+    match error:
+        case GlimpseError():
+            return error.exit_code, str(error)
+        case KeyboardInterrupt():
+            return INTERRUPTED, "stopped; what was finished is kept, and the next run goes on"
+    named = f"{type(error).__name__}: {error}"
+    return 1, f"{named}; this is a fault in Glimpse (--debug tells more)"

@@ -1,0 +1,41 @@
+"""How the command speaks: paths as bytes on standard output, all else in words on standard error."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console as RichConsole
+from rich.table import Table
+
+__all__ = ["confirm", "note", "show", "write_lines"]
+
+WIDE = 1000
+
+
+def note(line: str) -> None:
+    """Tell the user something besides the results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; where nobody can answer, the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def write_lines(lines: Iterable[bytes], end: bytes = b"\n") -> None:
+    """Write to standard output as bytes, since a path need not be text."""
+    for line in lines:
+        sys.stdout.buffer.write(line + end)
+    sys.stdout.buffer.flush()
+
+
+def show(tables: Iterable[Table]) -> None:
+    """Print tables to standard output, as wide as they need where that is no terminal."""
+    out = RichConsole()
+    if not out.is_terminal:
+        out.width = WIDE
+    for table in tables:
+        out.print(table, soft_wrap=not out.is_terminal)

@@ -1,0 +1,92 @@
+"""Finding photos, on the terminal and on the page."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from indexer import Config, Filter, Query
+from indexer.cli import answers, console
+from indexer.cli.command import INTERRUPTED, Common, JsonObject
+
+__all__ = ["search", "ui"]
+
+
+def search(
+    common: Common,
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY…",
+            help='Words, ./picture.jpg, photo:ID, or an expression: "2:golden retriever" + ./pool.jpg - fruit',
+        ),
+    ],
+    top: Annotated[int | None, typer.Option("-t", "--top", help="Results at most.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="The least score.")] = None,
+    as_json: JsonObject = False,
+    filepath_only: Annotated[
+        bool, typer.Option("-f", "--filepath-only", help="Print paths alone.")
+    ] = False,
+    null: Annotated[
+        bool, typer.Option("-0", help="Print paths ended by NUL, for xargs -0.")
+    ] = False,
+    include_self: Annotated[
+        bool, typer.Option("--include-self", help="Also the very pictures asked with.")
+    ] = False,
+    after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken at or after.")] = None,
+    before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.")] = None,
+    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="In this folder.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Part of the camera's name.")] = None,
+) -> None:
+    """Find photos by words, by a picture, or by both."""
+    parsed = Query.parse(query)
+    where = Filter(after, before, str(folder.resolve()) if folder else None, camera)
+    with common.open() as library:
+        answer = library.search(
+            parsed,
+            top,
+            where=where,
+            space=common.space,
+            threshold=threshold,
+            include_self=include_self,
+            notify=console.note,
+        )
+    for notice in (*answer.notices, *_file_notice(query)):
+        console.note(notice)
+    if as_json:
+        print(json.dumps(answers.search_answer(answer)))
+    elif filepath_only or null:
+        console.write_lines((os.fsencode(hit.path) for hit in answer), b"\0" if null else b"\n")
+    else:
+        console.write_lines(b"%.3f\t%s" % (hit.score, os.fsencode(hit.path)) for hit in answer)
+
+
+def ui(
+    common: Common,
+    port: Annotated[int | None, typer.Option(help="The port on 127.0.0.1.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+) -> int:
+    """Open the page, on this machine alone."""
+    config = Config.load(common.config)
+    command = [sys.executable, "-m", "search_ui", "--port", str(port or config.ui.port)]
+    command += ["--library", str(common.library)] if common.library else []
+    command += ["--config", str(common.config)] if common.config else []
+    command += ["--space", common.space] if common.space is not None else []
+    command += ["--no-browser"] if no_browser else []
+    try:
+        return subprocess.call(command)
+    except KeyboardInterrupt:  # the page has ended by the same key
+        return INTERRUPTED
+
+
+def _file_notice(query: list[str]) -> list[str]:
+    """Somebody who types the name of a picture means the picture."""
+    return [
+        f"{word} is also a file here; to search by it, write ./{word}"
+        for word in query
+        if "/" not in word and Path(word).suffix and Path(word).is_file()
+    ]

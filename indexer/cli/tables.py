@@ -1,0 +1,104 @@
+"""What the command shows for reading, as lines and tables."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from rich.table import Table
+
+from indexer import BuildReport, KnownModel, State, Status, TrainReport
+
+__all__ = ["build_summary", "models_table", "printable", "status_tables"]
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def build_summary(report: BuildReport) -> Iterator[str]:
+    """What a build did, a line for each thing that happened."""
+    counts = {
+        "embedded": report.embedded,
+        "unchanged": report.unchanged,
+        "known already": report.known,
+        "moved": report.moved,
+        "removed": report.removed,
+        "back": report.states.get(State.PRESENT, 0),
+        "excluded": report.states.get(State.EXCLUDED, 0),
+        "offline": report.states.get(State.OFFLINE, 0) - report.kept,
+        "skipped": report.failed,
+    }
+    told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
+    yield f"{told} in {report.seconds:.1f} s"
+    for root, reason in report.offline_roots.items():
+        yield f"{os.fsdecode(root)} {reason}: its photos are kept, as offline"
+    for folder, reason in report.unreadable.items():
+        yield f"{os.fsdecode(folder)} cannot be listed ({reason}): what was known there is kept"
+    if report.kept:
+        yield f"{report.kept} photos are gone, more than half of their root: kept as offline; --yes forgets them"
+    if report.failed:
+        yield f"{report.failed} files were skipped; see: glimpse errors"
+
+
+def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
+    """Roots, spaces and sizes."""
+    states = list(State)
+    roots = Table(
+        "root", *states, "", box=None, title=f"library {status.folder}", title_justify="left"
+    )
+    for root in status.roots:
+        counts = [str(root.counts.get(state, 0)) for state in states]
+        roots.add_row(printable(root.path), *counts, root.offline_reason or "")
+    yield roots
+    spaces = Table("space", "model", "dim", "text", "vectors", "index", "recall", "", box=None)
+    for space in status.spaces:
+        spaces.add_row(
+            space.name,
+            space.model,
+            str(space.dim),
+            "yes" if space.reads_text else "no",
+            str(space.vectors),
+            space.index,
+            f"{space.recall:.3f}",
+            "default" if space.is_default else "",
+        )
+    yield spaces
+    yield Table(", ".join(f"{part} {_size(n)}" for part, n in sizes.items()), box=None)
+
+
+def training(report: TrainReport) -> Table:
+    """What came of training: retrieval on the held-out pictures, a column for each model."""
+    title = (
+        f"{report.model}: {report.method} on {report.pictures} pictures, {report.steps} steps in "
+        f"{report.seconds / 60:.1f} min, loss {report.loss:.4f}; measured on {report.held_out} held out"
+    )
+    table = Table(
+        "", *report.retrieval, box=None, title=title, title_justify="left", title_style=""
+    )
+    tasks = dict.fromkeys(task for figures in report.retrieval.values() for task in figures)
+    for task in tasks:
+        values = (figures.get(task) for figures in report.retrieval.values())
+        table.add_row(task, *("" if value is None else f"{value:.3f}" for value in values))
+    return table
+
+
+def models_table(models: Iterable[KnownModel]) -> Table:
+    """The models that we recommend."""
+    table = Table("model", "dim", "text", "download", "licence", "for", box=None)
+    for model in models:
+        where = "on disk" if model.on_disk else f"{model.megabytes} MB"
+        text = "yes" if model.reads_text else "no"
+        table.add_row(model.name, str(model.dim), text, where, model.licence, model.why)
+    return table
+
+
+def printable(path: Path) -> str:
+    """A path for reading: control characters and bytes that are not UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
+
+
+def _size(count: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

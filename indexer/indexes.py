@@ -1,0 +1,34 @@
+"""The vectors of each space, held in memory and kept up to date for many readers."""
+
+import threading
+from pathlib import Path
+
+from storage import snapshots
+from storage.catalog import View
+from storage.records import SpaceRecord
+from storage.vectors import VectorIndex
+
+__all__ = ["Indexes"]
+
+
+class Indexes:
+    """One immutable index a space; a newer one takes the place of an older."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[int, VectorIndex] = {}
+        self._refreshing = threading.Lock()
+
+    def at(self, view: View, space: SpaceRecord) -> VectorIndex:
+        """The space's vectors as of a view."""
+        # A view that began before the last refresh gets vectors of its own time.
+        with self._refreshing:
+            held = self._held.get(space.id)
+            seq = view.change_seq()
+            if held is None or held.change_seq > seq:
+                index = snapshots.load(view, self._folder, space)
+            else:
+                index = snapshots.refresh(view, self._folder, space, held)
+            if held is None or index.change_seq > held.change_seq:
+                self._held[space.id] = index
+            return index

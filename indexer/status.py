@@ -1,0 +1,56 @@
+"""What a library holds: its roots, its spaces, its sizes on disk."""
+
+import os
+from pathlib import Path
+
+from indexer.pictures.thumbnails import THUMBNAILS
+from indexer.results import RootStatus, SpaceStatus, Status
+from indexer.spaces import DEFAULT, MODELS
+from storage import lookup, snapshots
+from storage.catalog import View
+from storage.engine import CATALOG
+from storage.records import SpaceRecord
+from storage.snapshots import SNAPSHOTS
+from storage.vectors import EXACT
+
+__all__ = ["library_status", "sizes", "space_status"]
+
+DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS)
+
+
+def library_status(view: View, folder: Path) -> Status:
+    """Roots and spaces."""
+    counts = lookup.count_by_state(view)
+    roots = tuple(
+        RootStatus(
+            Path(os.fsdecode(root.path)),
+            root.offline_reason,
+            {state: n for (id, state), n in counts.items() if id == root.id},
+        )
+        for root in view.roots()
+    )
+    return Status(folder, roots, tuple(space_status(view, space) for space in view.spaces()))
+
+
+def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
+    """One space with its index."""
+    record = snapshots.newest(view, space)
+    return SpaceStatus(
+        space.name,
+        space.model,
+        space.dim,
+        space.reads_text,
+        lookup.count_vectors(view, space.id),
+        record.kind if record else EXACT,
+        record.recall if record else 1.0,
+        space.name == view.get_meta(DEFAULT),
+    )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes on disk by part; looks at every file of the library."""
+    parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
+    return {
+        part: sum(file.stat().st_size for file in folder.glob(pattern) if file.is_file())
+        for part, pattern in parts.items()
+    }
