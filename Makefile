@@ -8,7 +8,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval clean
+.PHONY: demo test check crash retrieval cifar cifar-gpu clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -55,6 +55,18 @@ crash: .venv/installed-dev
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
+
+## cifar: SimCLR, MoCo and BYOL on CIFAR-10, on two cores; half an hour each (CIFAR names the folder with train and test)
+cifar: .venv/installed-dev
+	for method in simclr moco byol; do \
+	    $(BIN)/python -m benchmarks.cifar $$method $(CIFAR) --minutes 26 --out benchmarks/results || exit 1; \
+	done
+
+## cifar-gpu: the same with a ResNet-18 for 200 epochs, on a graphics card
+cifar-gpu: .venv/installed-dev
+	for method in simclr moco byol; do \
+	    $(BIN)/python -m benchmarks.cifar $$method $(CIFAR) --backbone resnet18 --epochs 200 || exit 1; \
+	done
 
 clean:
 	rm -rf .venv $(DEMO) build *.egg-info

@@ -98,16 +98,20 @@ def _options(groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
         for each in fields(group):
             hint = hints[each.name]
             if help := each.metadata.get("help"):
-                hint = Annotated[_as_list(hint), typer.Option(help=help)]
+                hint = _documented(each.name, hint, help)
             default = list(each.default) if isinstance(each.default, tuple) else each.default
             yield inspect.Parameter(
                 each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
             )
 
 
-def _as_list(hint: Any) -> Any:
-    """Typer reads what is repeated as a list."""
-    return list[str] if hint == tuple[str, ...] else hint
+def _documented(name: str, hint: Any, help: str) -> Any:
+    """An option for a field; what is on or off has one name, and what is repeated is read as a list."""
+    if hint is bool:
+        return Annotated[bool, typer.Option(f"--{name.replace('_', '-')}", help=help)]
+    if hint == tuple[str, ...]:
+        return Annotated[list[str], typer.Option(metavar="TEXT", help=help)]
+    return Annotated[hint, typer.Option(help=help)]
 
 
 def main() -> None:

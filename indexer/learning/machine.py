@@ -14,7 +14,7 @@ from indexer.learning.options import TrainOptions
 from indexer.runtime.devices import Device, Wanted, pick_device
 from indexer.train.loop import Machine, Precision
 
-__all__ = ["agree", "choose_machine", "processes", "workers"]
+__all__ = ["agree", "choose_machine", "processes", "threads", "workers"]
 
 LONGEST_WAIT = timedelta(days=7)
 """For the leading process, which decodes all pictures while the others wait."""
@@ -48,6 +48,22 @@ def workers(options: TrainOptions, device: Device | str) -> int:
         return options.workers
     cores = os.cpu_count() or 1
     return max(1, (cores - 1 if device == "cuda" else cores // 2) // _world())
+
+
+@contextmanager
+def threads(wanted: int, drawing: int, device: str) -> Iterator[None]:
+    """The threads that the processor trains with: the cores that draw no views, unless the user says how many.
+
+    More would wait for one another wherever a drawing process holds one of them up.
+    """
+    before = torch.get_num_threads()
+    cores = (os.cpu_count() or 1) // _world()
+    if wanted or device == "cpu":
+        torch.set_num_threads(wanted or max(1, cores - drawing))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _world() -> int:

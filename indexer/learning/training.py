@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightly.utils.dist import rank, world_size
 
 from indexer.build import BuildOptions
@@ -24,7 +23,7 @@ from indexer.learning.lessons import (
     forget_pictures,
     picture_lesson,
 )
-from indexer.learning.machine import agree, choose_machine, processes, workers
+from indexer.learning.machine import agree, choose_machine, processes, threads, workers
 from indexer.learning.options import TrainOptions, TrainReport
 from indexer.learning.saving import save
 from indexer.learning.vectors import vector_lesson
@@ -71,10 +70,12 @@ def learn(
     options.check(method)
     if not paths:
         raise UsageError("no folder was named; try: glimpse train simclr ~/Pictures")
-    if config.runtime.threads:
-        torch.set_num_threads(config.runtime.threads)
     machine = choose_machine(options, config.runtime.device)
-    with processes(machine.device):
+    drawing = 0 if options.heads_only else workers(options, machine.device)
+    with (
+        processes(machine.device),
+        threads(config.runtime.threads, drawing, machine.device),
+    ):
         leads = rank() == 0
         hears = (on_step, notify) if leads else (_to_nobody, _to_nobody)
         asking = Asking(library, space, machine.device, *hears)
