@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from indexer.build import BuildOptions
 from indexer.config import Config
 from indexer.discovery import Rules
 from indexer.embedders.base import Notify
-from indexer.errors import LibraryNotFoundError, UsageError
+from indexer.errors import GlimpseError, LibraryNotFoundError, UsageError
 from indexer.learning.heldout import figures, is_better
 from indexer.learning.lessons import (
     Asking,
@@ -109,7 +110,7 @@ class _Training:
         if rank() == 0:
             self._run.begin(settings, self._options.resume)
         agree(None)
-        lesson = self._lesson()
+        lesson = self._begun()
         before = figures(lesson.before()) if rank() == 0 else {}
         self._train(lesson)
         report = self._finish(lesson, before, settings) if rank() == 0 else None
@@ -119,6 +120,15 @@ class _Training:
         said = {k: v for k, v in asdict(self._options).items() if k not in NOT_SETTINGS}
         folders = [folder.decode("utf-8", "surrogateescape") for folder in self._folders]
         return {"method": self._method, "folders": folders, **said, "processes": world_size()}
+
+    def _begun(self) -> Lesson:
+        """The lesson; a run that cannot even begin leaves no folder, and its name stays free."""
+        try:
+            return self._lesson()
+        except GlimpseError:
+            if rank() == 0 and not self._options.resume:
+                shutil.rmtree(self._run.folder)
+            raise
 
     def _lesson(self) -> Lesson:
         options = self._options

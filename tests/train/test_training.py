@@ -281,6 +281,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     with pytest.raises(GlimpseError, match=message) as refused:
         library.train(method, [colours], changed(SMALL, **changes))
     assert "\n" not in str(refused.value)
+    assert not list((library.folder / "runs").glob("*"))  # its name stays free
 
 
 def test_too_few_pictures_are_refused(library: Library, picture: MakePicture, photos: Path) -> None:
