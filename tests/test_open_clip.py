@@ -16,7 +16,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from indexer.embedders import load_model, open_clip_tokenizer
+from indexer.embedders.open_clip import untrained
 from indexer.embedders.tokenization import TextEncoder
+from indexer.errors import UnknownModelError
 from indexer.pictures.preprocessing import preprocess
 from indexer.runtime import bundle
 from indexer.runtime.export import export
@@ -242,3 +244,23 @@ def test_hugging_face_token_ids_are_open_clips(
     theirs = HFTokenizer(str(words_folder), 12, tokenizer_mode=mode, **options)
     ours = TextEncoder(open_clip_tokenizer.from_folder(words_folder, 12, options, mode))
     np.testing.assert_array_equal(ours.encode([*TEXTS, ""]), theirs([*TEXTS, ""]))
+
+
+def test_an_architecture_at_random_weights_has_the_size_that_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    name = register("tiny-untrained", tmp_path)
+    whole = untrained(name, 48, lambda line: None)
+    assert whole.preprocessing.size == 48
+    model = whole.split()
+    assert model.image_tower(torch.zeros(2, 3, 48, 48)).shape == (2, 24)
+    ids = TextEncoder(whole.tokenization).encode(["a dog", "a cat"])
+    assert model.text_tower is not None
+    assert model.text_tower(torch.from_numpy(ids)).shape == (2, 24)
+
+
+def test_an_unknown_architecture_cannot_be_untrained() -> None:
+    with pytest.raises(
+        UnknownModelError, match="no architecture 'ViT-B-33'; did you mean ViT-B-32"
+    ):
+        untrained("ViT-B-33", None, lambda line: None)

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from indexer.embedders.base import Embedder
 from indexer.evaluation.compare import Measurement, Sample, compare
-from indexer.evaluation.metrics import average_precision, hit, reciprocal_rank
+from indexer.evaluation.metrics import average_precision, hit
 from indexer.evaluation.ranking import Vectors, rankings
 from indexer.pictures.preprocessing import preprocess
 
@@ -35,6 +35,8 @@ class HeldOut:
 
     def ask(self, embedder: Embedder) -> list[Measurement]:
         """All that can be asked of an embedder; what decides is first."""
+        if not self.pictures:
+            return []
         vectors = _embed(embedder, self.pictures)
         copies = [_altered(each, number) for number, each in enumerate(self.pictures)]
         texts = embedder.embed_texts if embedder.reads_text else None
@@ -145,9 +147,7 @@ def _ranked(
         ranking.ranks(rows)
         for ranking, rows in zip(rankings(queries, gallery, own), relevant, strict=True)
     ]
-    several = any(len(rows) > 1 for rows in relevant)
-    name, decides = ("mAP", average_precision) if several else ("MRR", reciprocal_rank)
-    samples = {name: Sample(np.array([decides(r) for r in ranks]))}
+    samples = {"mAP": Sample(np.array([average_precision(r) for r in ranks]))}
     samples |= {f"recall@{k}": Sample(np.array([hit(r, k) for r in ranks])) for k in K}
     return Measurement(task, "held-out pictures", samples)
 
