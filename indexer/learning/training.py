@@ -1,7 +1,6 @@
 """The verb `train`, from folders to a run that is measured, and perhaps adopted."""
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from lightly.utils.dist import rank, world_size
 
-from indexer.build import BuildOptions
 from indexer.config import Config
 from indexer.discovery import Rules
 from indexer.embedders.base import Notify
-from indexer.errors import GlimpseError, LibraryNotFoundError, UsageError
-from indexer.learning.heldout import figures, is_better
+from indexer.errors import GlimpseError, UsageError
+from indexer.learning.adopting import adopt, default_space, refuse_what_is_in_vain
+from indexer.learning.heldout import figures
 from indexer.learning.lessons import (
     Asking,
     Lesson,
-    Measured,
     PictureSource,
     forget_pictures,
     picture_lesson,
@@ -28,7 +26,6 @@ from indexer.learning.machine import agree, choose_machine, processes, threads, 
 from indexer.learning.options import TrainOptions, TrainReport
 from indexer.learning.saving import save
 from indexer.learning.vectors import vector_lesson
-from indexer.pipeline import Progress
 from indexer.progress import OnStep
 from indexer.roots import check_paths
 from indexer.spaces import RUNS, load
@@ -105,7 +102,8 @@ class _Training:
         self._run = Run(agree(runs / (options.name or _free_name(runs, method, options.resume))))
 
     def run(self) -> TrainReport:
-        self._refuse_what_adopts_in_vain()
+        if self._options.adopt:
+            refuse_what_is_in_vain(self._method, self._asking)
         settings = self._settings()
         if rank() == 0:
             self._run.begin(settings, self._options.resume)
@@ -206,80 +204,50 @@ class _Training:
     def _finish(
         self, lesson: Lesson, before: dict[str, float], settings: dict[str, Any]
     ) -> TrainReport:
-        run = self._run
+        run, asking = self._run, self._asking
         rows = run.curve()
-        curves.draw(
-            rows, run.folder / CURVE.replace("csv", "png"), f"{self._method}, run:{run.name}"
-        )
+        image = run.folder / CURVE.replace("csv", "png")
+        curves.draw(rows, image, f"{self._method}, run:{run.name}")
         data = {
             "pictures": len(lesson.examples),
             "held_out": lesson.held_out,
             "failed": lesson.failed,
         }
-        described: dict[str, Any] = {
-            "method": self._method,
-            "seed": self._options.seed,
-            "data": data,
-            "settings": settings,
-            "recipe": asdict(lesson.learner.recipe),
-            "steps": int(rows[-1]["step"]),
-            "seconds": rows[-1]["seconds"],
-            "precision": self._machine.precision,
-        }
-        save(run, lesson.learner, described)
-        after = lesson.after(
-            load(self._asking.library.folder, f"run:{run.name}", self._asking.notify)
+        taken = {"steps": int(rows[-1]["step"]), "seconds": rows[-1]["seconds"]}
+        save(
+            run,
+            lesson.learner,
+            {
+                "method": self._method,
+                "seed": self._options.seed,
+                "data": data,
+                "settings": settings,
+                "recipe": asdict(lesson.learner.recipe),
+                "precision": self._machine.precision,
+                **taken,
+            },
         )
-        retrieval = {"before": before, "after": figures(after)}
-        default = self._default_space()
+        model = f"run:{run.name}"
+        after = lesson.after(load(asking.library.folder, model, asking.notify))
+        default = default_space(asking)
         theirs = lesson.against(default) if default else []
-        if default and theirs:
+        retrieval = {"before": before, "after": figures(after)}
+        if theirs:
             retrieval[f"space {default}"] = figures(theirs)
         run.describe(retrieval=retrieval)
-        adopted = self._options.adopt and self._adopt(after, theirs, default)
+        seed = self._options.seed
+        adopted = self._options.adopt and adopt(model, self._folders, after, theirs, seed, asking)
         forget_pictures(run)
         return TrainReport(
-            f"run:{run.name}",
+            model,
             run.folder,
             self._method,
             **data,
-            steps=described["steps"],
-            seconds=described["seconds"],
+            **taken,  # type: ignore[arg-type]
             loss=rows[-1]["loss"],
             retrieval=retrieval,
             adopted=adopted,
         )
-
-    def _default_space(self) -> str | None:
-        try:
-            spaces = self._asking.library.status().spaces
-        except LibraryNotFoundError:
-            return None
-        return next((space.name for space in spaces if space.is_default), None)
-
-    def _refuse_what_adopts_in_vain(self) -> None:
-        default = self._default_space() if self._options.adopt else None
-        if default is None or self._method == "clip":
-            return
-        if self._asking.library.space(default).reads_text:
-            raise UsageError(
-                f"--adopt: the default space {default} reads words, which {self._method} does not learn; "
-                "leave it away, and adopt the run later with: glimpse build --model run:NAME --adopt"
-            )
-
-    def _adopt(self, after: Measured, theirs: Measured, default: str | None) -> bool:
-        """Build the space and make it the default, where it is better than the default beyond chance."""
-        if default is not None and not is_better(after, theirs, self._options.seed):
-            self._asking.notify(f"not adopted: it is not better than {default} beyond chance")
-            return False
-
-        def tell(progress: Progress) -> None:
-            self._asking.on_step(progress.stage, progress.done, progress.total)
-
-        paths = () if default else [Path(os.fsdecode(folder)) for folder in self._folders]
-        options = BuildOptions(model=f"run:{self._run.name}", adopt=True)
-        self._asking.library.build(paths, options, on_progress=tell, notify=self._asking.notify)
-        return True
 
 
 class _Warnings:
