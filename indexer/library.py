@@ -24,7 +24,7 @@ from indexer.query import Query
 from indexer.results import Answer, Photo, SpaceStatus, Status
 from indexer.roots import Confirm
 from indexer.search import Searcher, SearchOptions
-from indexer.spaces import DEFAULT, Spaces, choose_space
+from indexer.spaces import DEFAULT, RUNS, Spaces, choose_space
 from indexer.status import library_status, sizes, space_status
 from storage import lookup
 from storage.catalog import Catalog, View
@@ -40,6 +40,7 @@ __all__ = ["Library"]
 EVERYTHING = Filter()
 DEFAULTS = BuildOptions()
 USUAL = TrainOptions()
+FINISHED_RUNS = f"{RUNS}/*/run.json"
 NOTHING_KNOWN = EvaluationOptions()
 
 
@@ -48,8 +49,9 @@ def _training() -> Callable[..., TrainReport]:
     try:
         from indexer.learning.training import learn
     except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
         raise GlimpseError(
-            f"training needs the package {error.name}; install it with: pip install 'glimpse[train]'"
+            f"training needs the package {package}; install it with: pip install 'glimpse[train]'"
         ) from error
     return learn
 
@@ -141,6 +143,10 @@ class Library:
         """
         learn = _training()
         return learn(self, self._config, method, paths, options, space, on_step, on_train, notify)
+
+    def runs(self) -> list[str]:
+        """The models that `train` made here, by name: `run:NAME`, in order of names."""
+        return [f"run:{path.parent.name}" for path in sorted(self.folder.glob(FINISHED_RUNS))]
 
     def search(
         self,

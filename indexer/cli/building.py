@@ -78,10 +78,14 @@ def models(
         )
         return
     known = known_models()
+    with common.open(create=True) as library:
+        runs = library.runs()
     if as_json:
-        print(json.dumps([asdict(model) for model in known]))
+        print(json.dumps([*map(asdict, known), *({"name": run} for run in runs)]))
         return
     console.show([tables.models_table(known)])
+    if runs:
+        console.note(f"trained here: {', '.join(runs)}")
     console.note(
         "besides: ssl:CHECKPOINT, timm:NAME@FILE, open_clip:ARCH@FILE, open_clip:local-dir:FOLDER; "
         "--all lists every name"

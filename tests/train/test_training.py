@@ -244,6 +244,14 @@ def test_files_that_cannot_be_read_are_counted_and_nothing_else(
     assert (report["pictures"], report["failed"]) == (40, 3)
 
 
+def test_the_models_that_were_trained_here_are_listed(
+    library: Library, colours: Path, glimpse: Run
+) -> None:
+    library.train("simclr", [colours], changed(SMALL, name="mine"))
+    assert library.runs() == ["run:mine"]
+    assert b"trained here: run:mine" in glimpse("models").stderr
+
+
 def test_curves_are_written_for_tensorboard_too(library: Library, colours: Path) -> None:
     report = library.train("simclr", [colours], changed(SMALL, tensorboard=True))
     assert list((report.folder / "tensorboard").glob("events.out.tfevents.*"))
@@ -282,6 +290,28 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
         library.train(method, [colours], changed(SMALL, **changes))
     assert "\n" not in str(refused.value)
     assert not list((library.folder / "runs").glob("*"))  # its name stays free
+
+
+def test_the_command_refuses_in_one_line_too(glimpse: Run, colours: Path) -> None:
+    done = glimpse("train", "simclr", colours, "--size", "32", "--set", "heat=1")
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith(
+        "glimpse: --set heat=1: this method has no heat; there are"
+    )
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_package_that_is_missing_is_named_with_the_remedy(colours: Path) -> None:
+    program = "import sys; sys.modules['lightly'] = None; from indexer.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", "simclr", colours],
+        capture_output=True,
+        env=environment(),
+    )
+    assert done.returncode == 1
+    assert (
+        b"needs the package lightly; install it with: pip install 'glimpse[train]'" in done.stderr
+    )
 
 
 def test_too_few_pictures_are_refused(library: Library, picture: MakePicture, photos: Path) -> None:

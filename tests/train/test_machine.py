@@ -1,0 +1,48 @@
+import os
+
+import pytest
+import torch
+
+from indexer.errors import ModelError, UsageError
+from indexer.learning.machine import agree, choose_machine, threads, workers
+from indexer.learning.options import TrainOptions
+
+USUAL = TrainOptions()
+
+
+def test_a_processor_trains_in_a_precision_that_it_computes_in() -> None:
+    machine = choose_machine(USUAL, "cpu")
+    assert machine.device == "cpu"
+    assert machine.precision in ("fp32", "bf16")
+    assert choose_machine(TrainOptions(precision="fp32"), "cpu").precision == "fp32"
+
+
+def test_half_precision_of_accelerators_is_refused_on_a_processor() -> None:
+    with pytest.raises(UsageError, match="--precision fp16 needs an accelerator"):
+        choose_machine(TrainOptions(precision="fp16"), "cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_a_card_that_is_asked_for_and_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(ModelError, match="the device cuda cannot be used here"):
+        choose_machine(USUAL, "cuda")
+
+
+def test_a_processor_shares_its_cores_between_drawing_and_training() -> None:
+    cores = os.cpu_count() or 1
+    drawing = workers(USUAL, "cpu")
+    assert drawing == max(1, cores // 2)
+    with threads(0, drawing, "cpu"):
+        assert torch.get_num_threads() == max(1, cores - drawing)
+
+
+def test_what_the_user_says_of_threads_and_workers_holds_and_only_while_training() -> None:
+    before = torch.get_num_threads()
+    with threads(3, 1, "cpu"):
+        assert torch.get_num_threads() == 3
+    assert torch.get_num_threads() == before
+    assert workers(TrainOptions(workers=0), "cpu") == 0
+
+
+def test_a_process_alone_agrees_with_itself() -> None:
+    assert agree({"a": 1}) == {"a": 1}
