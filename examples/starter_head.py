@@ -39,6 +39,7 @@ from examples.words_and_pictures import SOURCES, Captioned, characters, clip_art
 from indexer.embedders import starter
 from indexer.embedders.tokenization import TextEncoder
 from indexer.pictures.decoding import Source, load_picture
+from indexer.pictures.limits import Limits
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.train.batches import Batches, VectorPairs
 from indexer.train.clip import HeadsConfig, HeadsOnly
@@ -61,6 +62,8 @@ COPIES = 3
 """Pictures with the same first text; more say no more."""
 TOO_NEAR = 0.7
 """Cosine of features, less their mean, from which clip art counts as one of the pictures of --apart-from."""
+LIMITS = Limits(max_megapixels=1000)
+"""One of the drawings has 623."""
 HELD_OUT = 10
 """One text in so many is held out, by its hash."""
 
@@ -213,7 +216,7 @@ def _features(classifier: nn.Module, pictures: Sequence[Captioned], what: str) -
 
 def _pixels(picture: Source) -> NDArray[np.uint8]:
     how = starter.PREPROCESSING
-    return preprocess(load_picture(picture, at_least=edge_needed(how)), how)
+    return preprocess(load_picture(picture, LIMITS, at_least=edge_needed(how)), how)
 
 
 def _classes(words: Words) -> tuple[list[int], list[int], list[list[int]]]:
