@@ -23,7 +23,7 @@ __all__ = ["HeadsLearner", "Over", "clip_learner", "heads_learner", "token_ids"]
 FAMILY = "open_clip:"
 DEFAULT_ARCHITECTURE = "ViT-B-32"
 CONFIG = "open_clip_config.json"
-FINE_TUNING_RATE, HEADS_RATE = 1e-5, 1e-3
+FINE_TUNING_RATE, HEADS_RATE = 1e-5, 3e-4
 """Peaks of the learning rate; the paper's is for weights at random."""
 
 
@@ -135,7 +135,7 @@ def _unit(head: nn.Module, vectors: Vectors) -> Vectors:
 
 
 def heads_learner(options: TrainOptions, over: Over) -> HeadsLearner:
-    """Heads over the vectors of a model."""
+    """Heads over the vectors of a model; where they are linear, they begin as what it answers already."""
     torch.manual_seed(options.seed)
     if options.lock == "image":
         raise UsageError("--lock image leaves nothing to learn with --heads-only; lock text")
@@ -143,6 +143,9 @@ def heads_learner(options: TrainOptions, over: Over) -> HeadsLearner:
         over.image_dim, over.text_dim, dim=over.text_dim, lock_text=options.lock == "text"
     )
     method = clip.HeadsOnly(configured(config, options.set))
+    for head in (method.image_head, method.text_head):
+        if isinstance(head, nn.Linear) and head.in_features == head.out_features:
+            nn.init.eye_(head.weight)
     of_paper = replace(clip.RECIPE, learning_rate=HEADS_RATE)
     network = {"heads": asdict(method.config), "over": over.model}
     return HeadsLearner(

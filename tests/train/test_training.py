@@ -191,6 +191,13 @@ def test_heads_are_learned_over_the_vectors_that_the_library_has(
     assert report.retrieval["before"] == report.retrieval["space tiny"]
 
 
+def test_heads_begin_as_what_the_model_answers_already(library: Library, colours: Path) -> None:
+    library.build([colours])
+    options = TrainOptions(heads_only=True, captions=("folders",), epochs=1, hold_out=0.4)
+    barely = library.train("clip", [colours], changed(options, learning_rate=1e-9))
+    assert barely.retrieval["after"] == barely.retrieval["before"]
+
+
 def test_a_run_of_heads_embeds_like_its_model_with_the_heads_after_it(
     library: Library, colours: Path
 ) -> None:
