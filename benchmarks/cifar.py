@@ -11,15 +11,12 @@ object; with --out also writes it there as cifar-METHOD.json, and the curves as 
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.report import publish
 from indexer import Library, TrainOptions
 from indexer.embedders.base import Model, Preprocessing
 from indexer.evaluation.metrics import vote
@@ -103,17 +101,13 @@ def main() -> None:
             "last_loss": round(report.loss, 4),
             "retrieval_on_held_out": report.retrieval,
             "settings": _settings(report.folder),
-            "command": " ".join(["python -m benchmarks.cifar", *_shown(sys.argv[1:])]),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_device()}",
-            "date": date.today().isoformat(),
         }
         if arguments.out:
             curves = arguments.out / f"cifar-{arguments.method}.png"
             shutil.copy(report.folder / "curve.png", curves)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        (arguments.out / f"cifar-{arguments.method}.json").write_text(text + "\n")
+    out = arguments.out and arguments.out / f"cifar-{arguments.method}.json"
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    publish(result, out, card)
 
 
 def _options(arguments: argparse.Namespace) -> TrainOptions:
@@ -209,15 +203,6 @@ class _Lines:
                 file=sys.stderr,
                 flush=True,
             )
-
-
-def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
-
-
-def _shown(arguments: Sequence[str]) -> list[str]:
-    """The arguments without this machine's folders."""
-    return [Path(part).name if os.sep in part else part for part in arguments]
 
 
 def _arguments() -> argparse.Namespace:

@@ -9,9 +9,7 @@ are added, renamed, copied and deleted. Prints one JSON object; the first broken
 
 import argparse
 import hashlib
-import json
 import os
-import platform
 import random
 import shutil
 import signal
@@ -21,11 +19,11 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.report import publish
 from indexer import BuildOptions, Config, Library
 from storage import snapshots
 from storage.catalog import Catalog
@@ -214,17 +212,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         figures = survive(arguments.kills, arguments.seed, Path(scratch))
-    result = {
-        **asdict(figures),
-        "broken_promises": 0,
-        "command": f"python -m benchmarks.crash --kills {arguments.kills} --seed {arguments.seed}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "date": date.today().isoformat(),
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish({**asdict(figures), "broken_promises": 0}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,13 @@ query to the names of all files that answer it. Prints one JSON object, and writ
 """
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
+from benchmarks.report import publish
 from indexer import BuildOptions, EvaluationOptions, Library, Query
 from indexer.annotations import read_captions
 
@@ -43,14 +39,8 @@ def main() -> None:
                 "unchanged_build_s": _second_build(arguments.photos, folder),
                 **quality(library, arguments.captions, arguments.categories),
                 "ms_per_query_with_all_results": ms_with_all_results(library, arguments.captions),
-                "command": " ".join(["python -m benchmarks.retrieval", *_shown(sys.argv[1:])]),
-                "machine": f"{platform.machine()}, {os.cpu_count()} cores, no accelerator used",
-                "date": date.today().isoformat(),
             }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 def quality(library: Library, captions: Path, categories: Path) -> dict[str, float]:
@@ -80,11 +70,6 @@ def _second_build(photos: Path, library: Path) -> float:
     command += ["--library", library]
     subprocess.run(command, check=True, capture_output=True)
     return round(time.perf_counter() - began, 2)
-
-
-def _shown(arguments: Sequence[str]) -> list[str]:
-    """The arguments without this machine's folders."""
-    return [Path(part).name if os.sep in part else part for part in arguments]
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,14 +10,10 @@ object.
 """
 
 import argparse
-import json
-import os
-import platform
-import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 
+from benchmarks.report import publish
 from indexer import BuildOptions, EvaluationOptions, Library
 
 STAMPS = Path("/usr/share/tuxpaint/stamps")
@@ -37,14 +33,8 @@ def main() -> None:
                 "pictures": len(library.photos()),
                 "all": _recall(library, rows, Path(scratch)),
                 "without_letters": _recall(library, others, Path(scratch)),
-                "command": " ".join(["python -m benchmarks.stamps", *map(_shown, sys.argv[1:])]),
-                "machine": f"{platform.machine()}, {os.cpu_count()} cores, no accelerator used",
-                "date": date.today().isoformat(),
             }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 def _recall(library: Library, rows: list[str], folder: Path) -> dict[str, float]:
@@ -66,10 +56,6 @@ def _captions(stamps: Path) -> list[str]:
             caption = said.read_text(encoding="utf-8").splitlines()[0].strip()
             found.append(f"{picture.relative_to(stamps)}\t{caption}")
     return found
-
-
-def _shown(argument: str) -> str:
-    return Path(argument).name if os.sep in argument else argument
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,7 +11,7 @@ import typer
 from indexer import TrainOptions
 from indexer.cli import console, tables
 from indexer.cli.bar import Bar
-from indexer.cli.command import SOME_SKIPPED, Common, JsonObject
+from indexer.cli.command import INTERRUPTED, SOME_SKIPPED, Common, JsonObject
 
 if TYPE_CHECKING:
     from indexer.train.loop import Step
@@ -30,15 +30,19 @@ def train(
 ) -> int:
     """Learn from your own pictures; the result is a model, run:NAME, to build with."""
     with common.open(create=True) as library, Bar("loading").shown() as bar:
-        report = library.train(
-            method,
-            paths,
-            options,
-            space=common.space,
-            on_step=bar.update,
-            on_train=_Shown(method, bar),
-            notify=bar.note,
-        )
+        try:
+            report = library.train(
+                method,
+                paths,
+                options,
+                space=common.space,
+                on_step=bar.update,
+                on_train=_Shown(method, bar),
+                notify=bar.note,
+            )
+        except KeyboardInterrupt:
+            console.note("glimpse: stopped; the same command with --resume goes on")
+            return INTERRUPTED
     if os.environ.get("RANK", "0") != "0":
         return 0  # one of several processes that torchrun started; the leading one speaks
     if as_json:

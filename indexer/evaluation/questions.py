@@ -103,7 +103,7 @@ def _labels(
     repeated = labels.repeated()
     if alone := len(labels.rows) - len(repeated):
         draw.tell(
-            f"{alone} photos are the only ones of their label: they are answers, but do not ask"
+            f"alone with their label: {alone} of the photos; they are answers, but do not ask"
         )
     return LabelQuestions(labels, draw(repeated, "labelled photos"), options.templates)
 

@@ -114,7 +114,8 @@ def configured(config: Config, said: Sequence[str]) -> Config:
         key, mark, text = pair.partition("=")
         if key not in known or not mark:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            there = f"there are {', '.join(known)}" if known else "it has none at all"
+            hint = f"did you mean {near[0]}?" if near else there
             raise UsageError(f"--set {pair}: this method has no {key}; {hint}")
         changes[key] = _value(pair, text, getattr(config, key))
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]

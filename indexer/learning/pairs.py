@@ -138,7 +138,9 @@ def heads_learner(options: TrainOptions, over: Over) -> HeadsLearner:
     """Heads over the vectors of a model; where they are linear, they begin as what it answers already."""
     torch.manual_seed(options.seed)
     if options.lock == "image":
-        raise UsageError("--lock image leaves nothing to learn with --heads-only; lock text")
+        raise UsageError(
+            "--lock image: with --heads-only the text side alone can be locked (--lock text)"
+        )
     config = clip.HeadsConfig(
         over.image_dim, over.text_dim, dim=over.text_dim, lock_text=options.lock == "text"
     )

@@ -3,7 +3,9 @@
 So a run that is resumed sees what it would have seen, however many processes draw the views.
 """
 
+import os
 import random
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -156,8 +158,19 @@ class Batches:
             batch_sampler=epochs,
             num_workers=self.workers,
             collate_fn=_as_it_is,
+            worker_init_fn=_leave_talking_to_the_parent,
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def _leave_talking_to_the_parent(worker: int) -> None:
+    """Ctrl-C is for the parent, which ends its workers; what they print as they lose it tells nothing.
+
+    What goes wrong in drawing itself is raised in the parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _as_it_is(batch: Any) -> Any:

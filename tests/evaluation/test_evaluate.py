@@ -59,7 +59,7 @@ def test_labels_may_be_json_either_way_round(
     found, notices = told(settled, replace(BY_FOLDER, labels=file))
     task = found.spaces[0].tasks[0]
     assert (task.queries, task.figures["recall@1"].value) == (2, 1)
-    assert any("1 photos are the only ones of their label" in line for line in notices)
+    assert any("alone with their label: 1 of the photos" in line for line in notices)
 
 
 def test_the_folder_below_the_root_and_the_nearest_folder_are_different_labels(

@@ -102,6 +102,15 @@ def test_worker_processes_draw_the_same_views(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(drawn(0), drawn(2), strict=True))
 
 
+def test_what_fails_in_a_worker_is_raised_by_name() -> None:
+    class Torn(Keys):
+        def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
+            raise OSError("the store is gone")
+
+    with pytest.raises(OSError, match="the store is gone"):
+        first(Batches(Torn(10), 5, seed=0, workers=1), 1)
+
+
 def test_a_picture_comes_with_one_of_its_own_captions(tmp_path: Path) -> None:
     captions = [torch.tensor([[i, 0], [i, 1]]) for i in range(10)]
     examples = CaptionedViews(views(tmp_path), captions, seed=0)

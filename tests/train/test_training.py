@@ -126,6 +126,19 @@ def test_a_killed_run_resumes_to_the_curve_that_it_would_have_had(
     assert [row["loss"] for row in curves[0]] == [row["loss"] for row in curves[1]]
 
 
+def test_ctrl_c_says_how_to_go_on(colours: Path, library_folder: Path) -> None:
+    command: list[str | Path] = [Path(sys.executable), "-m", "indexer", "train", "simclr", colours]
+    command += ["--backbone", "resnet10-narrow", "--size", "32", "--library", library_folder]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        first = child.stderr.readline()  # a line a minute, the first after one step
+        child.send_signal(signal.SIGINT)
+        rest = child.stderr.read()
+    assert first.startswith(b"simclr: step 1, loss")
+    assert rest == b"glimpse: stopped; the same command with --resume goes on\n"
+    assert child.returncode == 130
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model(colours: Path, library_folder: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [
