@@ -76,6 +76,8 @@ LONG_RECIPES: dict[str, TrainOptions] = {
 def main() -> None:
     """Train, measure, print."""
     arguments = _arguments()
+    if arguments.out:  # before half an hour of training, not after it
+        arguments.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         library = Library.open(Path(scratch) / "library", create=True)

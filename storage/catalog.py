@@ -37,7 +37,7 @@ from storage.records import (
     SpaceRecord,
     State,
 )
-from storage.tables import contents, embeddings, meta, photos, removals, roots, spaces
+from storage.tables import contents, embeddings, meta, photos, removals, roots, spaces, tags
 
 __all__ = ["Batch", "Catalog", "View"]
 
@@ -332,7 +332,8 @@ class Batch(View):
         due = contents.c.orphaned_at <= time.time() - older_than_s
         rows = self.connection.execute(select(contents.c.id, contents.c.sha256).where(due)).all()
         for chunk in chunked([row[0] for row in rows]):
-            self.connection.execute(delete(embeddings).where(embeddings.c.content_id.in_(chunk)))
+            for table in (embeddings, tags):
+                self.connection.execute(delete(table).where(table.c.content_id.in_(chunk)))
             self.connection.execute(delete(contents).where(contents.c.id.in_(chunk)))
         return [row[1] for row in rows]
 

@@ -1,7 +1,10 @@
 """The catalog's database connection: SQLite in WAL mode, whose errors arrive as ours."""
 
 import logging
+import math
+import os
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,22 @@ log = logging.getLogger(__name__)
 
 CATALOG = "catalog.sqlite"
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
+
+
+def _path_contains(text: str, *parts: bytes) -> bool:
+    """Whether a path has this text in it, in any case."""
+    path = "/".join(os.fsdecode(part).rstrip("/") for part in parts if part)
+    return text.casefold() in path.casefold()
+
+
+FUNCTIONS: tuple[tuple[str, int, Callable[..., float | None]], ...] = (
+    # Not every SQLite is compiled with mathematics.
+    ("sin", 1, lambda x: None if x is None else math.sin(x)),
+    ("cos", 1, lambda x: None if x is None else math.cos(x)),
+    ("path_contains", 4, _path_contains),
+)
+"""What our SQL may call."""
+
 MOUNTS = Path("/proc/self/mounts")
 
 
@@ -33,6 +52,8 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        for name, arguments, function in FUNCTIONS:
+            connection.create_function(name, arguments, function, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

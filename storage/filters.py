@@ -1,18 +1,46 @@
-"""A filter is data; here it becomes SQL."""
+"""A filter is data: which photos may answer. `conditions.py` makes SQL of it."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-
-from sqlalchemy import ColumnElement, and_, false, func, or_
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 from storage.errors import UsageError
-from storage.records import RootRecord, State
-from storage.tables import contents, photos
 
-__all__ = ["Filter", "conditions"]
+__all__ = ["ORIENTATIONS", "Circle", "Filter"]
 
 DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?)?")
+NUMBER = r"\s*([+-]?\d+(?:\.\d*)?)\s*"
+NEAR = re.compile(f"{NUMBER},{NUMBER},{NUMBER}(?:km)?")
+SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*(|B|kB|MB|GB)", re.IGNORECASE)
+UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+ORIENTATIONS = ("landscape", "portrait", "square")
+
+
+class Circle(NamedTuple):
+    """A place and what is near it."""
+
+    latitude: float
+    """Degrees, north positive."""
+    longitude: float
+    """Degrees, east positive."""
+    km: float
+    """Along the ground."""
+
+
+def _option(help: str) -> str | None:
+    return field(default=None, metadata={"help": help})
+
+
+def _number(help: str) -> float | None:
+    return field(default=None, metadata={"help": help})
+
+
+def _several(help: str) -> tuple[str, ...]:
+    return field(default=(), metadata={"help": help})
+
+
+def _switch(help: str) -> bool:
+    return field(default=False, metadata={"help": help})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,65 +48,62 @@ class Filter:
     """Which photos may answer; every field that is set must hold.
 
     Dates are "2023", "2023-05", "2023-05-01" or "2023-05-01T17:30", compared with the wall clock where the
-    picture was taken; a photo without a date never passes a date filter. Raises UsageError for
-    anything else.
+    picture was taken. What a photo does not know of itself never passes: without a date no date filter, without
+    a place no `near`. Raises UsageError for a value that makes no sense.
     """
 
-    after: str | None = None
-    """Taken at or after."""
-    before: str | None = None
-    """Taken before."""
-    folder: str | None = None
-    """In this folder or below, given as an absolute path."""
-    camera: str | None = None
-    """Part of the camera's name, in any case."""
-    format: str | None = None
-    """Such as "JPEG"."""
-    min_rating: int | None = None
-    include_offline: bool = False
-    """Also photos whose root cannot be reached at the moment."""
+    after: str | None = _option("Taken at or after this date: 2023, 2023-05 or 2023-05-01.")
+    before: str | None = _option("Taken before this date.")
+    folder: str | None = _option("In this folder or below.")
+    path: str | None = _option("With this text in the path, in any case.")
+    camera: str | None = _option("Part of the camera's name.")
+    lens: str | None = _option("Part of the lens's name.")
+    near: str | None = _option('Taken near a place: "LATITUDE,LONGITUDE,KM".')
+    format: str | None = _option("Such as JPEG or HEIC.")
+    orientation: str | None = _option("landscape, portrait or square.")
+    min_size: str | None = _option("A file of at least this size: 500kB, 2MB.")
+    max_size: str | None = _option("A file of at most this size.")
+    min_megapixels: float | None = _number("A picture of at least so many megapixels.")
+    min_rating: int | None = field(default=None, metadata={"help": "At least so many stars."})
+    tag: tuple[str, ...] = _several("With this tag; repeat it for photos that have all of them.")
+    without_tag: tuple[str, ...] = _several("Without this tag.")
+    include_offline: bool = _switch("Also photos whose root cannot be reached at the moment.")
+    only: tuple[int, ...] | None = None
+    """Ids of photos: no others."""
 
     def __post_init__(self) -> None:
         for name in ("after", "before"):
-            value = getattr(self, name)
-            if value is not None and not DATE.fullmatch(value):
-                raise UsageError(
-                    f"{name} {value!r} is not a date such as 2023, 2023-05 or 2023-05-01"
-                )
+            _check(name, getattr(self, name), DATE, "a date such as 2023, 2023-05 or 2023-05-01")
+        for name in ("min_size", "max_size"):
+            _check(name, getattr(self, name), SIZE, "a size such as 500kB or 2MB")
+        _check("near", self.near, NEAR, "LATITUDE,LONGITUDE,KM such as 48.86,2.35,10")
+        circle = self.circle()
+        if circle and not (abs(circle.latitude) <= 90 and abs(circle.longitude) <= 180):
+            raise UsageError(
+                f"near {self.near!r} is no place: latitude ends at 90, longitude at 180"
+            )
+        if self.orientation not in (None, *ORIENTATIONS):
+            raise UsageError(f"orientation {self.orientation!r}: it is {', '.join(ORIENTATIONS)}")
 
     def is_empty(self) -> bool:
         """Whether every photo that is present passes."""
         return all(getattr(self, field.name) == field.default for field in fields(self))
 
+    def circle(self) -> Circle | None:
+        """`near`, as numbers."""
+        found = NEAR.fullmatch(self.near) if self.near else None
+        return Circle(*(float(number) for number in found.groups())) if found else None
 
-def conditions(where: Filter, roots: Sequence[RootRecord]) -> list[ColumnElement[bool]]:
-    """The filter over `photos` joined with `contents`; values are bound, never spliced in."""
-    states = [State.PRESENT, *([State.OFFLINE] if where.include_offline else [])]
-    found: list[ColumnElement[bool]] = [photos.c.state.in_(states)]
-    if where.after:
-        found.append(contents.c.taken_at >= where.after)
-    if where.before:
-        found.append(contents.c.taken_at < where.before)
-    if where.folder:
-        folder = where.folder.rstrip("/").encode("utf-8", "surrogateescape")
-        found.append(or_(false(), *(_under(folder, root) for root in roots)))
-    if where.camera:
-        found.append(contents.c.camera.icontains(where.camera, autoescape=True))
-    if where.format:
-        found.append(func.lower(contents.c.format) == where.format.lower())
-    if where.min_rating is not None:
-        found.append(contents.c.rating >= where.min_rating)
-    return found
+    def bytes_between(self) -> tuple[int | None, int | None]:
+        """`min_size` and `max_size`, in bytes."""
+        return _bytes(self.min_size), _bytes(self.max_size)
 
 
-def _under(folder: bytes, root: RootRecord) -> ColumnElement[bool]:
-    """Whether a photo lies in the folder, which may contain the root or be part of it."""
-    in_root = photos.c.root_id == root.id
-    root_path = root.path.rstrip(b"/") + b"/"
-    if root_path.startswith(folder + b"/"):
-        return in_root
-    if not folder.startswith(root_path):
-        return false()
-    inner = folder.removeprefix(root_path)
-    below = func.substr(photos.c.folder, 1, len(inner) + 1) == inner + b"/"
-    return and_(in_root, or_(photos.c.folder == inner, below))
+def _check(name: str, value: str | None, pattern: re.Pattern[str], wanted: str) -> None:
+    if value is not None and not pattern.fullmatch(value):
+        raise UsageError(f"{name} {value!r} is not {wanted}")
+
+
+def _bytes(size: str | None) -> int | None:
+    found = SIZE.fullmatch(size) if size else None
+    return int(float(found[1]) * UNITS[found[2].lower()]) if found else None

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select
 
 from storage.catalog import View, chunked
-from storage.filters import Filter, conditions
+from storage.conditions import conditions
+from storage.filters import Filter
 from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
 

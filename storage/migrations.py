@@ -16,7 +16,18 @@ __all__ = ["MIGRATIONS", "Migration", "create_schema", "migrate", "schema_versio
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Sequence[Migration] = ()
+
+def m002_tags_and_perceptual_hashes(connection: Connection) -> None:
+    """Tags, and a perceptual hash for each content."""
+    connection.exec_driver_sql("ALTER TABLE contents ADD COLUMN phash BLOB")
+    connection.exec_driver_sql(
+        "CREATE TABLE tags (content_id INTEGER NOT NULL REFERENCES contents (id), label TEXT NOT NULL, "
+        "confidence FLOAT NOT NULL, by_hand BOOLEAN NOT NULL, PRIMARY KEY (content_id, label))"
+    )
+    connection.exec_driver_sql("CREATE INDEX tags_by_label ON tags (label, confidence)")
+
+
+MIGRATIONS: Sequence[Migration] = (m002_tags_and_perceptual_hashes,)
 """Step i brings version i + 1 to version i + 2."""
 
 FIRST_VERSION = 1

@@ -29,6 +29,7 @@ __all__ = [
     "roots",
     "snapshots",
     "spaces",
+    "tags",
 ]
 
 metadata = MetaData()
@@ -69,6 +70,8 @@ contents = Table(
     Column("longitude", Float),
     Column("altitude_m", Float),
     Column("rating", Integer),
+    # A perceptual hash of the picture, 64 bits, big-endian; NULL until it was computed.
+    Column("phash", LargeBinary(8)),
     # When the last photo with these bytes went, in seconds since 1970. The vectors stay for a while, so that
     # a file that moves from one root to another in two steps is not embedded again.
     Column("orphaned_at", Float),
@@ -120,6 +123,17 @@ embeddings = Table(
     Column("reason", Text),
     Column("change_seq", BigInteger, nullable=False),
     Index("embeddings_by_change", "space_id", "change_seq"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("content_id", Id, ForeignKey("contents.id"), primary_key=True),
+    Column("label", Text, primary_key=True),
+    # 0 to 1; a tag that the user took away stands with 0, so that no model brings it back.
+    Column("confidence", Float, nullable=False),
+    Column("by_hand", Boolean, nullable=False),
+    Index("tags_by_label", "label", "confidence"),
 )
 
 removals = Table(

@@ -29,7 +29,7 @@ from indexer.errors import (
 )
 from storage import engine, snapshots
 from storage.catalog import Catalog
-from storage.migrations import migrate, schema_version
+from storage.migrations import MIGRATIONS, migrate, schema_version
 from storage.records import (
     ContentRecord,
     EmbeddingRecord,
@@ -326,19 +326,24 @@ def test_a_damaged_catalog_is_refused_and_left_as_it_is(
 def test_a_newer_schema_is_refused(catalog: Catalog) -> None:
     with catalog.batch() as batch:
         batch.set_meta("schema_version", "99")
-    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 1"):
+    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 2"):
         Catalog.open(catalog.folder)
 
 
 def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -> None:
-    def m002_add_a_column(connection: Connection) -> None:
+    def m003_add_a_column(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
 
     path = catalog.folder / "catalog.sqlite"
     opened = engine.open_engine(path, 1)
-    migrate(opened, "it", lambda v: engine.back_up(opened, path, f"v{v}"), [m002_add_a_column])
+    migrate(
+        opened,
+        "it",
+        lambda v: engine.back_up(opened, path, f"v{v}"),
+        [*MIGRATIONS, m003_add_a_column],
+    )
     with opened.connect() as connection:
-        assert schema_version(connection) == 2
+        assert schema_version(connection) == 3
         connection.exec_driver_sql("SELECT colour FROM roots")
     (backup,) = catalog.folder.glob("*.backup")
     with (
@@ -349,16 +354,41 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
     opened.dispose()
 
 
+def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
+    path = catalog.folder / "catalog.sqlite"
+    as_new = columns_of(path)
+    catalog.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DROP TABLE tags; ALTER TABLE contents DROP COLUMN phash;"
+            "UPDATE meta SET value = '1' WHERE key = 'schema_version'"
+        )
+    assert columns_of(path) != as_new
+    Catalog.open(catalog.folder).close()
+    assert columns_of(path) == as_new
+
+
+def columns_of(path: Path) -> set[tuple[str, str, str, int, int]]:
+    """Table, column, type, whether it must be set, and its place in the key."""
+    with closing(sqlite3.connect(path)) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            (table, column, kind, not_null, key)
+            for (table,) in tables
+            for _, column, kind, not_null, _, key in database.execute(f"PRAGMA table_info({table})")
+        }
+
+
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:
-    def m002_breaks(connection: Connection) -> None:
+    def m003_breaks(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
         raise ZeroDivisionError
 
     opened = engine.open_engine(catalog.folder / "catalog.sqlite", 1)
     with pytest.raises(ZeroDivisionError):
-        migrate(opened, "it", lambda v: catalog.folder, [m002_breaks])
+        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m003_breaks])
     with opened.connect() as connection:
-        assert schema_version(connection) == 1
+        assert schema_version(connection) == 2
         columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('roots')")
         assert "colour" not in set(columns.scalars())
     opened.dispose()

@@ -78,7 +78,9 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**values: Any) -> None:
         for name, group in groups.items():
-            chosen = {each.name: values.pop(each.name) for each in fields(group)}
+            chosen = {
+                each.name: values.pop(each.name) for each in fields(group) if each.name in values
+            }
             values[name] = group(
                 **{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
             )
@@ -92,13 +94,15 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def _options(groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
-    """The fields of dataclasses as options, those that all verbs take last."""
+    """The fields of dataclasses that say what they are for, as options; those that all verbs take last."""
     for group in sorted(groups.values(), key=lambda group: group is Common):
         hints = get_type_hints(group, include_extras=True)
         for each in fields(group):
             hint = hints[each.name]
-            if help := each.metadata.get("help"):
-                hint = _documented(each.name, hint, help)
+            if group is not Common:
+                if "help" not in each.metadata:
+                    continue  # for programs alone
+                hint = _documented(each.name, hint, each.metadata["help"])
             default = list(each.default) if isinstance(each.default, tuple) else each.default
             yield inspect.Parameter(
                 each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint

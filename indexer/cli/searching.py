@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ __all__ = ["search", "ui"]
 
 def search(
     common: Common,
+    where: Filter,
     query: Annotated[
         list[str],
         typer.Argument(
@@ -37,14 +39,11 @@ def search(
     include_self: Annotated[
         bool, typer.Option("--include-self", help="Also the very pictures asked with.")
     ] = False,
-    after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken at or after.")] = None,
-    before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.")] = None,
-    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="In this folder.")] = None,
-    camera: Annotated[str | None, typer.Option(help="Part of the camera's name.")] = None,
 ) -> None:
     """Find photos by words, by a picture, or by both."""
     parsed = Query.parse(query)
-    where = Filter(after, before, str(folder.resolve()) if folder else None, camera)
+    if where.folder:
+        where = replace(where, folder=str(Path(where.folder).resolve()))
     with common.open() as library:
         answer = library.search(
             parsed,

@@ -1,0 +1,105 @@
+"""Asking a library: searches, neighbours, and what is known of photos."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.embedders.base import Embedder, Notify
+from indexer.library.opened import Opened
+from indexer.progress import silently
+from indexer.query import Query
+from indexer.results import Answer, Photo
+from indexer.search import Searcher, SearchOptions
+from indexer.spaces import choose_space
+from storage import lookup
+from storage.filters import Filter
+
+__all__ = ["Finding"]
+
+EVERYTHING = Filter()
+
+
+class Finding(Opened):
+    """What answers without changing anything."""
+
+    def search(
+        self,
+        query: str | Query,
+        k: int | None = None,
+        *,
+        where: Filter = EVERYTHING,
+        space: str | None = None,
+        offset: int = 0,
+        threshold: float | None = None,
+        include_self: bool = False,
+        notify: Notify = silently,
+    ) -> Answer:
+        """The k photos nearest to the query, best first, among those that pass the filter.
+
+        A string is an expression as `Query.parse` reads it. `k` is the configuration's `top` by
+        default; `offset` leaves out results at the start; `threshold` is the least cosine. The very pictures that
+        were asked with are left out unless `include_self`. Never fewer results than there are.
+
+        Raises QueryError, NoTextError where words are asked of a space without text, PictureError for a picture
+        that cannot be read, UsageError for an unknown space.
+        """
+        parsed = Query.parse(query) if isinstance(query, str) else query
+        options = SearchOptions(
+            self._config.search.top if k is None else k, offset, threshold, include_self
+        )
+        with self._reading(space) as (view, record, index):
+            searcher = Searcher(
+                view,
+                record,
+                index,
+                lambda: self._spaces.embedder(record, notify),
+                self._config.build.limits(),
+            )
+            return searcher.answer(parsed, where, options)
+
+    def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
+        """The k photos nearest to one of the library, itself and its exact copies left out.
+
+        Raises QueryError for a photo that the library does not have.
+        """
+        return self.search(Query.photo(photo_id), k, space=space)
+
+    def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids (n,) of all present photos with a vector, ascending, and their vectors (n, dim).
+
+        The vectors are float32 and L2-normalised; exact copies have equal rows.
+        """
+        with self._reading(space) as (view, _, index):
+            pairs = lookup.photo_contents(view, EVERYTHING)
+            living = pairs[np.isin(pairs[:, 1], index.ids())]
+            return living[:, 0].copy(), index.vectors(living[:, 1])
+
+    def embedder(self, space: str | None = None, *, notify: Notify = silently) -> Embedder:
+        """A space's model, which embeds texts and pictures from outside the library.
+
+        Its rows compare with those of `vectors`. Raises UsageError for an unknown space, and ModelError.
+        """
+        with self._catalog().view() as view:
+            record = choose_space(view, space)
+        return self._spaces.embedder(record, notify)
+
+    def photo(self, photo_id: int) -> Photo:
+        """What is known of a photo, whatever its state. Raises QueryError when there is none."""
+        return Photo.from_record(self._record(photo_id))
+
+    def photos(self, where: Filter = EVERYTHING) -> list[Photo]:
+        """The photos that pass a filter, in order of their ids."""
+        with self._catalog().view() as view:
+            return [Photo.from_record(record) for record in lookup.all_photos(view, where)]
+
+    def newest(self, k: int, where: Filter = EVERYTHING) -> list[Photo]:
+        """The k photos that came into the library last, among those that pass a filter."""
+        with self._catalog().view() as view:
+            ids = lookup.photo_contents(view, where)[::-1][:k, 0]
+        return [self.photo(id) for id in ids]
+
+    def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
+        """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
+
+        Raises QueryError for an unknown photo and PictureError for a file that cannot be read now.
+        """
+        return self._thumbnails().get(self._record(photo_id), edge)

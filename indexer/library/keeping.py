@@ -1,0 +1,73 @@
+"""Keeping a library: building it, and looking after what it holds."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from indexer.build import BuildListener, BuildOptions, build
+from indexer.embedders.base import Notify
+from indexer.forgetting import forget_root
+from indexer.library.opened import Opened
+from indexer.pipeline import BuildReport, Progress
+from indexer.progress import silently
+from indexer.results import Photo, SpaceStatus, Status
+from indexer.roots import Confirm
+from indexer.spaces import DEFAULT, choose_space
+from indexer.status import library_status, sizes, space_status
+from storage import lookup
+
+__all__ = ["Keeping"]
+
+DEFAULTS = BuildOptions()
+
+
+class Keeping(Opened):
+    """What brings a library up to date and tells its state."""
+
+    def build(
+        self,
+        paths: Sequence[str | Path] = (),
+        options: BuildOptions = DEFAULTS,
+        *,
+        on_progress: Callable[[Progress], object] = silently,
+        notify: Notify = silently,
+        confirm: Confirm = lambda question: False,
+    ) -> BuildReport:
+        """Bring these folders, or all that the library has, up to date.
+
+        `on_progress` is told after each committed batch, `notify` gets a line when something takes
+        long, `confirm` is asked before more than half of a root is forgotten (by default such photos are kept,
+        as offline). Raises UsageError, ModelError, LibraryLockedError or StorageError; what was committed stays.
+        """
+        listener = BuildListener(on_progress, notify, confirm)
+        return build(self.folder, self._config, self._spaces, paths, options, listener)
+
+    def errors(self) -> list[Photo]:
+        """Every file that was skipped, with its reason."""
+        with self._catalog().view() as view:
+            return [Photo.from_record(record) for record in lookup.failures(view)]
+
+    def status(self) -> Status:
+        """Roots and spaces."""
+        with self._catalog().view() as view:
+            return library_status(view, self.folder)
+
+    def space(self, name: str | None = None) -> SpaceStatus:
+        """A space by its name, or the default one. Raises UsageError."""
+        with self._catalog().view() as view:
+            return space_status(view, choose_space(view, name))
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk by part; looks at every file of the library."""
+        return sizes(self.folder)
+
+    def use(self, space: str) -> None:
+        """Make a space the default, in which queries are asked. Raises UsageError."""
+        with self._catalog().writer(), self._catalog().batch() as batch:
+            batch.set_meta(DEFAULT, choose_space(batch, space).name)
+
+    def remove(self, root: str | Path) -> int:
+        """Forget a root: its photos, and the vectors that no other photo needs; how many photos.
+
+        The files themselves stay where they are. Raises UsageError.
+        """
+        return forget_root(self._catalog(), root, self._thumbnails())

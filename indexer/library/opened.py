@@ -1,0 +1,91 @@
+"""A library that is open: its catalog, its vectors in memory, its models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from indexer.config import Config
+from indexer.errors import QueryError
+from indexer.indexes import Indexes
+from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
+from indexer.spaces import Spaces, choose_space
+from storage import lookup
+from storage.catalog import Catalog, View
+from storage.records import PhotoRecord, SpaceRecord
+from storage.vectors import VectorIndex
+
+__all__ = ["Opened"]
+
+
+class Opened:
+    """What every part of a library stands on."""
+
+    def __init__(self, folder: Path, config: Config, catalog: Catalog | None) -> None:
+        """Use `Library.open`."""
+        self.folder = folder
+        self._config = config
+        self._opened = catalog
+        self._spaces = Spaces(folder, config.runtime)
+        self._indexes = Indexes(folder)
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        create: bool = False,
+        config: Config | None = None,
+    ) -> Self:
+        """Open the library in `folder`, else in the one that the configuration names.
+
+        With `create` a library that is missing is made by the first `build`. Raises
+        LibraryNotFoundError, LibraryVersionError, CatalogDamagedError or StorageError.
+        """
+        config = config or Config.load()
+        path = Path(folder).expanduser() if folder is not None else config.library.folder()
+        if create and not Catalog.exists(path):
+            return cls(path, config, None)
+        return cls(path, config, Catalog.open(path, busy_timeout_s=config.library.busy_timeout_s))
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self, space: str | None) -> Iterator[tuple[View, SpaceRecord, VectorIndex]]:
+        """One moment of the library: a view, a space, and its vectors as of that view."""
+        with self._catalog().view() as view:
+            record = choose_space(view, space)
+            yield view, record, self._indexes.at(view, record)
+
+    def _record(self, photo_id: int) -> PhotoRecord:
+        with self._catalog().view() as view:
+            record = lookup.get_photo(view, photo_id)
+        if record is None:
+            raise QueryError(f"no photo {photo_id} in this library")
+        return record
+
+    def _thumbnails(self) -> Thumbnails:
+        return Thumbnails(self.folder / THUMBNAILS, self._config.build.limits())
+
+    def _catalog(self) -> Catalog:
+        """The catalog; a library that was to be made may have been made by now."""
+        if self._opened is None:
+            self._opened = Catalog.open(
+                self.folder, busy_timeout_s=self._config.library.busy_timeout_s
+            )
+        return self._opened

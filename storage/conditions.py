@@ -1,0 +1,120 @@
+"""Filters as SQL over `photos` joined with `contents`; values are bound, never spliced in."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, true
+
+from storage.filters import Circle, Filter
+from storage.records import RootRecord, State
+from storage.tables import contents, photos, tags
+
+__all__ = ["conditions", "has_tag"]
+
+EARTH_RADIUS_KM = 6371.0088  # the mean radius of the International Union of Geodesy and Geophysics
+Condition = ColumnElement[bool]
+
+
+def conditions(where: Filter, roots: Sequence[RootRecord]) -> list[Condition]:
+    """What must hold for a photo to pass the filter."""
+    states = [State.PRESENT, *([State.OFFLINE] if where.include_offline else [])]
+    return [photos.c.state.in_(states), *_of_file(where, roots), *_of_picture(where)]
+
+
+def has_tag(label: str) -> Condition:
+    """Whether a photo has a tag, by whoever gave it."""
+    return exists().where(
+        tags.c.content_id == photos.c.content_id, tags.c.label == label, tags.c.confidence > 0
+    )
+
+
+def _of_file(where: Filter, roots: Sequence[RootRecord]) -> Iterator[Condition]:
+    least, most = where.bytes_between()
+    if least is not None:
+        yield photos.c.size >= least
+    if most is not None:
+        yield photos.c.size <= most
+    if where.only is not None:
+        # Written into the statement, since SQLite takes only so many bound values.
+        ids = [int(id) for id in where.only]
+        yield photos.c.id.in_(bindparam("only", ids, expanding=True, literal_execute=True))
+    if where.folder:
+        folder = where.folder.rstrip("/").encode("utf-8", "surrogateescape")
+        yield or_(false(), *(_under(folder, root) for root in roots))
+    if where.path:
+        yield or_(false(), *(_named(where.path, root) for root in roots))
+
+
+def _of_picture(where: Filter) -> Iterator[Condition]:
+    if where.after:
+        yield contents.c.taken_at >= where.after
+    if where.before:
+        yield contents.c.taken_at < where.before
+    if where.camera:
+        yield contents.c.camera.icontains(where.camera, autoescape=True)
+    if where.lens:
+        yield contents.c.lens.icontains(where.lens, autoescape=True)
+    if circle := where.circle():
+        yield _within(circle)
+    if where.format:
+        yield func.lower(contents.c.format) == where.format.lower()
+    if where.orientation:
+        yield SHAPES[where.orientation]()
+    if where.min_megapixels is not None:
+        yield contents.c.width * contents.c.height >= where.min_megapixels * 1e6
+    if where.min_rating is not None:
+        yield contents.c.rating >= where.min_rating
+    yield from (has_tag(label) for label in where.tag)
+    yield from (~has_tag(label) for label in where.without_tag)
+
+
+SHAPES: dict[str, Callable[[], Condition]] = {
+    "landscape": lambda: contents.c.width > contents.c.height,
+    "portrait": lambda: contents.c.width < contents.c.height,
+    "square": lambda: contents.c.width == contents.c.height,
+}
+
+
+def _under(folder: bytes, root: RootRecord) -> Condition:
+    """Whether a photo lies in the folder, which may contain the root or be part of it."""
+    in_root = photos.c.root_id == root.id
+    root_path = root.path.rstrip(b"/") + b"/"
+    if root_path.startswith(folder + b"/"):
+        return in_root
+    if not folder.startswith(root_path):
+        return false()
+    inner = folder.removeprefix(root_path)
+    below = func.substr(photos.c.folder, 1, len(inner) + 1) == inner + b"/"
+    return and_(in_root, or_(photos.c.folder == inner, below))
+
+
+def _named(text: str, root: RootRecord) -> Condition:
+    return and_(
+        photos.c.root_id == root.id,
+        func.path_contains(text, root.path, photos.c.folder, photos.c.name),
+    )
+
+
+def _within(circle: Circle) -> Condition:
+    """The haversine of the angle between two places, which is exact for those close together too.
+
+    A box of latitudes goes first: it is cheap, and leaves little to compute.
+    """
+    angle = circle.km / EARTH_RADIUS_KM
+    if angle >= math.pi:
+        return contents.c.latitude.is_not(None) & contents.c.longitude.is_not(None) & true()
+    north = math.degrees(angle) + 1e-9
+    latitude, longitude = contents.c.latitude, contents.c.longitude
+    half = math.pi / 360
+    haversine = _squared_sine((latitude - circle.latitude) * half) + (
+        func.cos(latitude * (2 * half)) * math.cos(math.radians(circle.latitude))
+    ) * _squared_sine((longitude - circle.longitude) * half)
+    return and_(
+        latitude.between(circle.latitude - north, circle.latitude + north),
+        longitude.is_not(None),
+        haversine <= math.sin(angle / 2) ** 2,
+    )
+
+
+def _squared_sine(angle: ColumnElement[float]) -> ColumnElement[float]:
+    return func.sin(angle) * func.sin(angle)
