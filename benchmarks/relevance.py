@@ -161,7 +161,8 @@ class Asked:
 
     def _ceiling(self) -> Floats:
         places = np.arange(self.right.shape[1])
-        return np.array([f1(places <= place, self.right) for place in places]).max(axis=0)
+        found = np.array([f1(places <= place, self.right) for place in places])
+        return np.asarray(found.max(axis=0))
 
 
 def to_best(scores: Floats) -> Floats:
