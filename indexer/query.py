@@ -10,11 +10,12 @@ from typing import BinaryIO, Self
 from PIL import Image
 
 from indexer.errors import QueryError
+from indexer.pictures.fetching import is_url
 
 __all__ = ["ImageSource", "Query", "Term"]
 
 ImageSource = str | Path | bytes | BinaryIO | Image.Image
-"""A picture as the API takes it: a path, bytes, an open file, or a PIL image."""
+"""A picture as the API takes it: a path, an http or https URL, bytes, an open file, or a PIL image."""
 
 PHOTO = re.compile(r"photo:(\d{1,18})")
 WEIGHT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+):(.*)", re.DOTALL)
@@ -45,7 +46,13 @@ class Picture:
         if not isinstance(self.source, str | Path):
             return "(picture)"
         path = str(self.source)
-        return path if path.startswith(PATH_PREFIXES) else f"./{path}"
+        return path if path.startswith(PATH_PREFIXES) or self.url else f"./{path}"
+
+    @property
+    def url(self) -> str | None:
+        """Where on the web it lies, if that is where it lies."""
+        source = self.source
+        return source if isinstance(source, str) and is_url(source) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +109,9 @@ class Query:
     def parse(cls, expression: str | Sequence[str]) -> Self:
         """Read an expression such as `2:golden retriever + ./pool.jpg - fruit`.
 
-        `+` and `-` stand between spaces; `./`, `../`, `/` and `~/` begin the path of a picture; `photo:12` names a
-        photo of the library; `2:` before a term is its weight; "double quotes" make anything
-        words. A list is read as a shell hands it over: words side by side belong together.
+        `+` and `-` stand between spaces; `./`, `../`, `/` and `~/` begin the path of a picture, `https://` and
+        `http://` its URL; `photo:12` names a photo of the library; `2:` before a term is its weight; "double quotes"
+        make anything words. A list is read as a shell hands it over: words side by side belong together.
         Raises QueryError.
         """
         parts = [expression] if isinstance(expression, str) else expression
@@ -137,9 +144,17 @@ class Query:
             return cls.text(quoted[1], weight)
         if token.startswith(PATH_PREFIXES):
             return cls.image(Path(token).expanduser(), weight)
+        if is_url(token):
+            return cls.image(token, weight)
         if match := PHOTO.fullmatch(token):
             return cls.photo(int(match[1]), weight)
         return cls.text(token, weight)
+
+    @property
+    def urls(self) -> list[str]:
+        """The pictures on the web that it asks with."""
+        pictures = [term.what for term in self.terms if isinstance(term.what, Picture)]
+        return [picture.url for picture in pictures if picture.url is not None]
 
     def __add__(self, other: "Query") -> Self:
         return replace(self, terms=self.terms + other.terms)
@@ -165,7 +180,7 @@ def _stands_alone(token: str) -> bool:
     """Whether a token is a term by itself, unlike a word, which joins the words beside it."""
     match = WEIGHT.fullmatch(token)
     bare = match[2].strip() if match else token
-    return bare.startswith(PATH_PREFIXES) or PHOTO.fullmatch(bare) is not None
+    return bare.startswith(PATH_PREFIXES) or is_url(bare) or PHOTO.fullmatch(bare) is not None
 
 
 def _tokens(part: str) -> Iterator[str]:

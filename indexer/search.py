@@ -1,7 +1,7 @@
 """Answer queries in one space: terms become one vector, the index ranks contents, the catalog names photos."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +51,15 @@ class Searcher:
         index: VectorIndex,
         embedder: Callable[[], Embedder],
         limits: Limits,
+        fetched: Mapping[str, bytes],
     ) -> None:
+        """`fetched` has the pictures of the query's URLs."""
         self._view = view
         self._space = space
         self._index = index
         self._embedder = embedder
         self._limits = limits
+        self._fetched = fetched
         self._asked_with: set[int] = set()
         self._notices: list[str] = []
 
@@ -155,7 +158,8 @@ class Searcher:
 
     def _embed_picture(self, source: ImageSource, wants_more: bool) -> Vector:
         """The picture's vector; bytes that the library knows need neither decoding nor a model."""
-        data = _read(source)
+        data = self._fetched.get(source) if isinstance(source, str) else None
+        data = _read(source) if data is None else data
         if isinstance(data, bytes):
             content_id = self._view.content_id(hashlib.sha256(data).digest())
             if content_id is not None and wants_more:

@@ -51,7 +51,10 @@ class Watched:
         self.until(lambda: any(text in line for line in self.lines))
 
     def names(self) -> list[str]:
-        return sorted(photo.path.name for photo in self.library.photos())
+        return sorted(self.ids())
+
+    def ids(self) -> dict[str, int]:
+        return {photo.path.name: photo.id for photo in self.library.photos()}
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
@@ -108,13 +111,13 @@ def test_a_picture_that_changed_is_embedded_again(watched: Watched, picture: Mak
 def test_what_is_deleted_is_forgotten_and_what_moves_keeps_its_id(
     watched: Watched, photos: Path
 ) -> None:
-    ids = {photo.path.name: photo.id for photo in watched.library.photos()}
+    ids = watched.ids()
     (photos / "1.png").unlink()
     watched.until_it_holds("2.png", "3.png")
     (photos / "album").mkdir()
     (photos / "2.png").rename(photos / "album" / "moved.png")
     watched.until_it_holds("3.png", "moved.png")
-    assert watched.library.photos()[0].id == ids["2.png"]
+    assert watched.ids() == {"3.png": ids["3.png"], "moved.png": ids["2.png"]}
 
 
 def test_a_burst_of_files_is_few_builds(watched: Watched, picture: MakePicture) -> None:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder, Notify
 from indexer.library.opened import Opened
+from indexer.pictures.fetching import fetch_all
 from indexer.progress import silently
 from indexer.query import Query
 from indexer.results import Answer, Photo
@@ -46,6 +47,7 @@ class Finding(Opened):
         options = SearchOptions(
             self._config.search.top if k is None else k, offset, threshold, include_self
         )
+        fetched = fetch_all(parsed.urls, self._config.search.url_rules())
         with self._reading(space) as (view, record, index):
             searcher = Searcher(
                 view,
@@ -53,6 +55,7 @@ class Finding(Opened):
                 index,
                 lambda: self._spaces.embedder(record, notify),
                 self._config.build.limits(),
+                fetched,
             )
             return searcher.answer(parsed, where, options)
 
