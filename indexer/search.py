@@ -158,8 +158,8 @@ class Searcher:
 
     def _embed_picture(self, source: ImageSource, wants_more: bool) -> Vector:
         """The picture's vector; bytes that the library knows need neither decoding nor a model."""
-        data = self._fetched.get(source) if isinstance(source, str) else None
-        data = _read(source) if data is None else data
+        fetched = self._fetched.get(source) if isinstance(source, str) else None
+        data = _read(source) if fetched is None else fetched
         if isinstance(data, bytes):
             content_id = self._view.content_id(hashlib.sha256(data).digest())
             if content_id is not None and wants_more:

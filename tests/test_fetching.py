@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image
@@ -31,7 +32,7 @@ def png(colour: str) -> bytes:
 class Answers(BaseHTTPRequestHandler):
     """What one finds on the web."""
 
-    asked: list[dict[str, str]]
+    asked: ClassVar[list[dict[str, str]]]
 
     def do_GET(self) -> None:
         self.asked.append({"path": self.path, **self.headers})
@@ -97,14 +98,16 @@ def serve() -> Iterator[Serve]:
     servers: list[ThreadingHTTPServer] = []
 
     def start(tls: ssl.SSLContext | None = None) -> tuple[str, list[dict[str, str]]]:
-        handler = type("Handler", (Answers,), {"asked": []})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        class Handler(Answers):
+            asked: ClassVar = []
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
-        return f"http{'s' * bool(tls)}://localhost:{server.server_port}", handler.asked
+        return f"http{'s' * bool(tls)}://localhost:{server.server_port}", Handler.asked
 
     yield start
     for server in servers:

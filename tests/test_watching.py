@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from indexer import Library
+from indexer import BuildReport, Library
 from tests.conftest import MakePicture, environment
 
 PATIENCE_S = 120  # a machine may be slow and busy; nothing here waits for it to pass
@@ -122,7 +122,7 @@ def test_what_is_deleted_is_forgotten_and_what_moves_keeps_its_id(
 
 def test_a_burst_of_files_is_few_builds(watched: Watched, picture: MakePicture) -> None:
     for number in range(50):
-        picture(f"burst/{number}.png", mark=100 + number)
+        picture(f"burst/b{number}.png", mark=100 + number)
     watched.until(lambda: len(watched.names()) == 53)
     watched.until_it_says("embedded")
     assert len(watched.lines) <= 6
@@ -230,9 +230,14 @@ def test_a_program_watches_until_it_says_stop(
 ) -> None:
     picture("a.png")
     stop = threading.Event()
-    reports = []
-    library.watch([photos], stop=stop, on_build=lambda report: (reports.append(report), stop.set()))
-    assert [report.embedded for report in reports] == [1]
+    embedded: list[int] = []
+
+    def hear(report: BuildReport) -> None:
+        embedded.append(report.embedded)
+        stop.set()
+
+    library.watch([photos], stop=stop, on_build=hear)
+    assert embedded == [1]
 
 
 @pytest.mark.parametrize(
