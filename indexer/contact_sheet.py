@@ -12,7 +12,7 @@ __all__ = ["contact_sheet", "write_sheet"]
 EDGE = 320
 BUDGET = 64_000_000
 """Characters of pictures; photos beyond them are only named, so that a browser can still show the sheet."""
-NARROWEST, WIDEST, STEPS = 0.4, 3.0, 20
+NARROWEST, WIDEST, STEPS = 0.4, 3.0, 100
 """Shapes, width over height, and into how many steps of 1 they are rounded: a class of the style sheet each."""
 STYLE = """
 * { box-sizing: border-box; }
@@ -31,9 +31,10 @@ img { width: 100%; height: 100%; object-fit: contain; display: block; }
 a:hover b, a:focus-visible b { color: var(--one); text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--one); outline-offset: 3px; border-radius: 6px; }
 .said { display: flex; gap: .5rem; justify-content: space-between; margin-top: .3rem; }
-.said b { font-weight: 600; min-width: 0; } .score { color: var(--dim); font-variant-numeric: tabular-nums; }
+.said b { font-weight: 600; min-width: 0; }
+.score { color: var(--dim); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .where { font-size: 12px; color: var(--dim); }
-@media (max-width: 30rem) { ol { gap: .9rem .6rem; } li { flex-basis: calc(var(--shape) * 8rem); } }
+@media (max-width: 30rem) { ol { gap: .9rem .6rem; } li { flex-basis: calc(var(--shape) * 7rem); } }
 @media print { li { break-inside: avoid; } }
 """
 

@@ -36,6 +36,8 @@ class Noticing:
         self._stop = stop
         self._notify = notify
         self._polls: bool | None = None  # None leaves it to watchfiles and its environment variable
+        self._is_lenient = False
+        """Whether folders that are not ours to read are passed over; watchfiles then hides every other error, too."""
         self._folders: list[str] = []
         self._events: Events | None = None
         self._found: set[FileChange] = set()
@@ -50,6 +52,11 @@ class Noticing:
         try:
             self._events = self._listen()
             self._found = next(self._events, set())
+        except PermissionError:
+            if self._is_lenient:
+                raise
+            self._is_lenient = True
+            self.begin(folders)
         except FileNotFoundError:  # gone within this moment; whoever looks after roots will see
             self.close()
         except (OSError, WatchfilesRustInternalError) as error:
@@ -99,7 +106,7 @@ class Noticing:
             yield_on_timeout=True,
             force_polling=self._polls,
             poll_delay_ms=POLL_MS,
-            ignore_permission_denied=True,
+            ignore_permission_denied=self._is_lenient,
         )
 
 
