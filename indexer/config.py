@@ -73,6 +73,8 @@ class SearchConfig(Section):
     """`[search]`."""
 
     top: Positive = 20
+    fusion: Literal["rrf", "scores"] = "rrf"
+    """How the answers of several spaces become one."""
     urls: bool = True
     """Whether a picture is fetched from the web when a query holds its URL."""
     private_urls: bool = False

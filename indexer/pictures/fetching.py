@@ -4,7 +4,6 @@ What comes is bytes and nothing more: whether it is a picture the decoder finds 
 """
 
 import http.client
-import re
 import socket
 import ssl
 import threading
@@ -18,7 +17,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from indexer.errors import PictureError, QueryError
 from indexer.pictures.addresses import SocketAddress, resolve
 
-__all__ = ["UrlRules", "fetch", "fetch_all", "is_url"]
+__all__ = ["UrlRules", "fetch", "fetch_all"]
 
 MAX_BYTES = 50_000_000
 TIMEOUT_S = 20.0
@@ -27,7 +26,6 @@ MAX_URL = 2048
 CHUNK = 1 << 16
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-URL = re.compile(r"https?://", re.IGNORECASE)
 SAFE = "!$%&'()*+,-./:;=?@_~[]"
 """What a path and a query may hold as it is; "%" too, since what is quoted stays so."""
 
@@ -53,11 +51,6 @@ class _Clock:
         if left <= 0:
             raise PictureError(f"{self.url} took longer than {self.seconds:g} s")
         return left
-
-
-def is_url(text: str) -> bool:
-    """Whether this is written as the address of something on the web."""
-    return URL.match(text) is not None
 
 
 def fetch_all(urls: Iterable[str], rules: UrlRules) -> dict[str, bytes]:
