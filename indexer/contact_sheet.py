@@ -71,11 +71,12 @@ def _head(answer: Answer, pictured: int) -> str:
 
 def _item(hit: Hit, frame: str) -> str:
     photo = hit.photo
+    score = " ".join(filter(None, (f"{hit.score:.3f}", hit.relevance)))
     taken = f"{shown(photo.taken_at.replace('T', ' '))}<br>" if photo.taken_at else ""
     return (
         f'<li class="{_shape(hit)}"><a href="{shown(photo.path.as_uri())}">'
         f'<div class="frame">{frame}</div><span class="said"><b><bdi>{shown(photo.path.name)}</bdi></b> '
-        f'<span class="score">{hit.score:.3f}</span></span></a>'
+        f'<span class="score">{score}</span></span></a>'
         f'<p class="where">{taken}<bdi>{shown(str(photo.path.parent))}</bdi></p></li>'
     )
 
