@@ -30,8 +30,8 @@ a { color: inherit; text-decoration: none; display: block; }
 img { width: 100%; height: 100%; object-fit: contain; display: block; }
 a:hover b, a:focus-visible b { color: var(--one); text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--one); outline-offset: 3px; border-radius: 6px; }
-.said { display: flex; gap: .5rem; justify-content: space-between; margin-top: .3rem; }
-.said b { font-weight: 600; min-width: 0; }
+.said { display: flex; flex-wrap: wrap; gap: 0 .5rem; justify-content: space-between; margin-top: .3rem; }
+.said b { font-weight: 600; flex: 1 1 7rem; min-width: 0; }
 .score { color: var(--dim); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .where { font-size: 12px; color: var(--dim); }
 @media (max-width: 30rem) { ol { gap: .9rem .6rem; } li { flex-basis: calc(var(--shape) * 7rem); } }
