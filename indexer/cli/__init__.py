@@ -3,13 +3,14 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import building, keeping, learning, measuring, searching
+from indexer.cli import building, keeping, learning, measuring, searching, watching
 from indexer.cli.command import app, main, verb
 
 __all__ = ["app", "main"]
 
 VERBS = (
     building.build,
+    watching.watch,
     searching.search,
     searching.ui,
     learning.train,
