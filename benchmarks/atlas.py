@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.report import publish
 from indexer import AtlasOptions, BuildOptions, Library, PhotoMap
@@ -73,8 +74,8 @@ def layout_quality(vectors: Floats, points: Floats) -> dict[str, float]:
     """Trustworthiness at K, and the share of the K nearest neighbours that the map keeps."""
     rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:JUDGED])
     by_vectors = exact_search(vectors, vectors[rows], K + 1)[1]
-    distances = np.linalg.norm(points[rows, None] - points[None], axis=2)
-    by_points = np.argsort(distances, axis=1)[:, : K + 1]
+    nearest = NearestNeighbors(n_neighbors=K + 1).fit(points)
+    by_points = nearest.kneighbors(points[rows], return_distance=False)
     pairs = zip(rows.tolist(), by_vectors.tolist(), by_points.tolist(), strict=True)
     kept = [len((set(a) & set(b)) - {row}) / K for row, a, b in pairs]
     trust = trustworthiness(vectors[rows], points[rows], n_neighbors=K, metric="cosine")
