@@ -3,7 +3,7 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import building, keeping, learning, measuring, searching, watching
+from indexer.cli import building, keeping, learning, mapping, measuring, searching, watching
 from indexer.cli.command import app, main, verb
 
 __all__ = ["app", "main"]
@@ -13,6 +13,7 @@ VERBS = (
     watching.watch,
     searching.search,
     searching.ui,
+    mapping.map,
     learning.train,
     measuring.eval,
     building.models,
