@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedders.base import Embedder
-from indexer.errors import NoTextError, QueryError
+from indexer.errors import QueryError
 from indexer.pictures.decoding import load_picture
 from indexer.pictures.limits import Limits
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.query import ImageSource, PhotoOfLibrary, Picture, Query, Term, Text
 from indexer.results import Answer, Hit, Photo
+from indexer.spaces import require_text
 from storage.catalog import View
 from storage.filters import Filter
 from storage.lookup import allowed_contents, count_photos, get_photo, photos_of_contents
@@ -123,16 +124,7 @@ class Searcher:
                 return self._embed_photo(photo_id)
 
     def _embed_text(self, words: str) -> Vector:
-        if not self._space.reads_text:
-            readers = [space.name for space in self._view.spaces() if space.reads_text]
-            remedy = (
-                f"ask with --space {readers[0]}"
-                if readers
-                else "build one that reads text with: glimpse build --model starter"
-            )
-            raise NoTextError(
-                f"space {self._space.name} ({self._space.model}) compares pictures only and reads no words; {remedy}"
-            )
+        require_text(self._view, self._space)
         embedder = self._embedder()
         if embedder.cuts(words):
             self._notices.append(
