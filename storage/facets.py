@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     FromClause,
-    Row,
     Select,
     case,
     func,
@@ -101,7 +100,7 @@ def _counts(rows: Iterable[Sequence[Any]]) -> Counts:
     return _most_frequent((str(value), n) for value, n in rows)
 
 
-def _folders(rows: Sequence[Row[Any]], roots: Sequence[RootRecord]) -> Counts:
+def _folders(rows: Sequence[Sequence[Any]], roots: Sequence[RootRecord]) -> Counts:
     """Photos by folder; as many levels as give few enough, and of those the ones with most photos."""
     paths = {root.id: root.path.rstrip(b"/") for root in roots}
     found = [(paths[row[1]], row[0].split(b"/") if row[0] else [], row[2]) for row in rows]

@@ -4,10 +4,11 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from indexer.embedders.base import Notify
+from indexer.embedders.base import Embedder, Notify
 from indexer.errors import ModelError, UsageError
 from indexer.progress import OnStep, Watch, silently
 from indexer.prompts import fill
+from indexer.search.background import background_words
 from indexer.spaces import Spaces, choose_space, require_text
 from indexer.tagging.labels import Label, default_labels, parse_labels
 from indexer.tagging.scoring import given
@@ -132,14 +133,13 @@ def _update(
         done = replace(recipe, seq=view.change_seq())
     if not len(ids) and recipe.seq:
         return 0
-    vectors, words = label_vectors(
-        catalog.folder,
-        space.fingerprint,
-        labels,
-        recipe.templates,
-        lambda: spaces.embedder(space, notify),
-        on_step,
-    )
+    folder = spaces.folder(space)
+
+    def embedder() -> Embedder:
+        return spaces.embedder(space, notify)
+
+    vectors = label_vectors(labels, recipe.templates, folder, embedder, on_step)
+    words = background_words(folder, space.dim, embedder)
     found = given(photos, vectors, words, recipe.threshold, Watch(on_step))
     rows = ((int(ids[row]), labels[column].name, sure) for row, column, sure in found)
     with catalog.batch() as batch:

@@ -1,9 +1,9 @@
 """How sure a tag is: a label is held against many other words, photo by photo.
 
-A photo's cosines with everyday words have a mean and a spread of their own. How many spreads a label stands above
-that mean, its z, says more than the cosine: it compares between photos, between labels and between models, and
-depends on neither the library nor the rest of the list. Other ways were measured and were worse, most of all
-calibrating a label over the library, which takes away what most photos show: benchmarks/tagging.py has them.
+A photo's cosines with unrelated words have a mean and a spread of their own. How many spreads a label stands above
+that mean, its z, says more than the cosine: it compares between photos and between labels, and depends on neither
+the library nor the rest of the list. Other ways were measured and were worse, most of all calibrating a label
+over the library, which takes away what most photos show: benchmarks/tagging.py has them.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["above_words", "confidences", "given"]
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
-MIDDLE, SLOPE = 3.95, 1.8
+MIDDLE, SLOPE = 4.2, 1.63
 """Of the logistic curve from z to the share of tags that are right, fitted by benchmarks/tagging.py."""
 LEAST_SPREAD = 1e-4
 """Of cosines: for a model to which all words are one."""
