@@ -21,7 +21,7 @@ def taken(library: Library, photos: Path, picture: MakePicture) -> Library:
     """Three photos of two cameras, and a drawing that knows nothing of itself."""
     for name, known in SHOTS:
         (photos / name).parent.mkdir(exist_ok=True)
-        (photos / name).write_bytes(camera_file(**known))  # type: ignore[arg-type]
+        (photos / name).write_bytes(camera_file(**known))
     picture("drawing.png", "blue")
     library.build([photos])
     return library
