@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance atlas cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval relevance tagging atlas cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -56,6 +56,10 @@ crash: .venv/installed-dev
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
+
+## tagging: precision and recall of tags on pictures with known answers (PHOTOS and CATEGORIES name them)
+tagging: .venv/installed-dev
+	$(BIN)/python -m benchmarks.tagging $(PHOTOS) $(CATEGORIES) --out benchmarks/results/tagging.json
 
 ## relevance: where answers end, and what marking results is worth (PHOTOS and CATEGORIES name them)
 relevance: .venv/installed

@@ -3,7 +3,16 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import building, keeping, learning, mapping, measuring, searching, watching
+from indexer.cli import (
+    building,
+    keeping,
+    learning,
+    mapping,
+    measuring,
+    searching,
+    tagging,
+    watching,
+)
 from indexer.cli.command import app, main, verb
 
 __all__ = ["app", "main"]
@@ -14,6 +23,7 @@ VERBS = (
     searching.search,
     searching.ui,
     mapping.map,
+    tagging.tag,
     learning.train,
     measuring.eval,
     building.models,

@@ -14,6 +14,7 @@ from indexer import Answer, Config, Filter, Query
 from indexer.cli import answers, console
 from indexer.cli.command import INTERRUPTED, Common, JsonObject
 from indexer.cli.sheets import show_sheet
+from indexer.cli.tagging import unknown_tags
 from indexer.standalone import check_writable
 
 __all__ = ["search", "ui"]
@@ -84,10 +85,12 @@ def search(
         )
         if opens or sheet is not None:
             show_sheet(library, answer, sheet, opens=opens)
-    for notice in (*answer.notices, *_relevance_notice(answer), *_file_notice(query)):
+        hints = list(unknown_tags(library, where))
+        tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
+    for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query)):
         console.note(notice)
     if as_json:
-        print(json.dumps(answers.search_answer(answer)))
+        print(json.dumps(answers.search_answer(answer, tags)))
     elif filepath_only or null:
         console.write_lines((os.fsencode(hit.path) for hit in answer), b"\0" if null else b"\n")
     else:
