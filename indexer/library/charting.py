@@ -49,8 +49,8 @@ class Charting(Opened):
             pairs = lookup.photo_contents(view, where)
         layout = up_to_date(self.folder, spaces, record, index, options, on_step)
         candidates = naming.by_tags(layout, tags)
-        if record.reads_text and not all(candidates):
-            known = default_labels() if labels is None else parse_labels(labels)
+        known = default_labels() if labels is None else parse_labels(labels) if labels else ()
+        if known and record.reads_text and not all(candidates):
             vectors = label_vectors(
                 known,
                 TEMPLATES,
