@@ -159,7 +159,10 @@ def frames(image: Image.Image, chance: random.Random) -> Iterator[Image.Image]:
         moment = background.copy()
         if chance.random() < 0.8:
             reach = 0.6 * (box[2] - box[0]), 0.6 * (box[3] - box[1])
-            place = [round(box[i] + chance.choice((-1, 1)) * chance.uniform(0.5, 1) * reach[i]) for i in (0, 1)]
+            place = [
+                round(box[i] + chance.choice((-1, 1)) * chance.uniform(0.5, 1) * reach[i])
+                for i in (0, 1)
+            ]
             moment.paste(subject, (place[0], place[1]), _soft(subject.size))
         yield _view(moment, chance)
 

@@ -79,9 +79,7 @@ def overlay(first: Small, second: Small) -> Overlay | None:
     return _compared(first, second, transform, correlation)
 
 
-def _fit(
-    first: Grey, second: Grey, transform: Matrix, steps: int
-) -> tuple[Matrix, float] | None:
+def _fit(first: Grey, second: Grey, transform: Matrix, steps: int) -> tuple[Matrix, float] | None:
     """Improve the transform from the first picture's pixels, centred, to the second's."""
     x, y = _grid(first)
     down, across = np.gradient(first)
@@ -152,9 +150,7 @@ def _grid(picture: Grey) -> tuple[Grey, Grey]:
     return x - (width - 1) / 2, y - (height - 1) / 2
 
 
-def _warp(
-    picture: Grey, transform: Matrix, x: Grey, y: Grey
-) -> tuple[Grey, NDArray[np.bool_]]:
+def _warp(picture: Grey, transform: Matrix, x: Grey, y: Grey) -> tuple[Grey, NDArray[np.bool_]]:
     """The picture at the transformed places, by bilinear interpolation; which of them lie in it."""
     height, width = picture.shape[:2]
     t = transform.astype(np.float32)
