@@ -14,7 +14,7 @@ from storage.vectors import Vectors
 __all__ = ["BYTES", "alike_by_hash", "alike_by_vector", "all_hashes", "put_hashes"]
 
 BYTES = 8
-QUERIES = 4096
+QUERIES = 1024
 """Asked at once; between two such chunks a caller can tell how far it is, and be interrupted."""
 EXACT_BELOW = 20_000
 """Fewer vectors are compared with each other one by one; more through an inverted file."""

@@ -6,11 +6,12 @@ One class, whose parts lie in one file each: `finding`, `keeping`, `organizing`,
 from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
+from indexer.library.organizing import Organizing
 
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Learning):
+class Library(Finding, Keeping, Organizing, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or

@@ -55,4 +55,4 @@ def _transform() -> NDArray[np.float32]:
     k, x = np.arange(_SIDE)[:, None], np.arange(_EDGE)[None]
     rows = np.cos(np.pi * k * (2 * x + 1) / (2 * _EDGE)) * np.sqrt(2 / _EDGE)
     rows[0] /= np.sqrt(2)
-    return rows.astype(np.float32)
+    return np.asarray(rows, np.float32)

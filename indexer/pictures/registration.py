@@ -47,6 +47,8 @@ class Overlay:
     """Levels of 255, on average, beyond what a shift by a pixel explains."""
     worst_block: float
     """The same, in the block of 1/16 of the edge that differs most."""
+    shown: float
+    """The share of the first picture that the second shows."""
     outside: float
     """The share of a picture that the other does not show; the smaller of the two such shares. 0 for a crop."""
     scale: float
@@ -111,13 +113,14 @@ def _fit(first: Grey, second: Grey, transform: Matrix, steps: int) -> tuple[Matr
 def _compared(first: Small, second: Small, transform: Matrix, correlation: float) -> Overlay:
     x, y = _grid(first.levels[0])
     warped, inside = _warp(second.colour, transform, x, y)
-    back = np.linalg.inv(transform)
+    back = np.asarray(np.linalg.inv(transform), np.float64)
     _, covered = _warp(first.levels[0], back, *_grid(second.levels[0]))
     beyond = np.minimum(_beyond(first.colour, warped), _beyond(warped, first.colour)).max(axis=-1)
     return Overlay(
         correlation,
         float(beyond[inside].mean()),
         _worst_block(beyond, inside),
+        float(inside.mean()),
         1 - max(float(inside.mean()), float(covered.mean())),
         hypot(transform[0, 0], transform[1, 0]),
         degrees(atan2(transform[1, 0], transform[0, 0])),
@@ -130,7 +133,7 @@ def _beyond(picture: Grey, other: Grey) -> Grey:
     height, width = picture.shape[:2]
     around = [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
     low, high = np.minimum.reduce(around), np.maximum.reduce(around)
-    return np.maximum(np.maximum(low - picture, picture - high), 0)
+    return np.asarray(np.maximum(np.maximum(low - picture, picture - high), 0), np.float32)
 
 
 def _worst_block(beyond: Grey, inside: NDArray[np.bool_]) -> float:
@@ -172,7 +175,7 @@ def _warp(picture: Grey, transform: Matrix, x: Grey, y: Grey) -> tuple[Grey, NDA
 def _halved(picture: Grey) -> Grey:
     height, width = (edge // 2 * 2 for edge in picture.shape)
     quads = picture[:height, :width].reshape(height // 2, 2, width // 2, 2)
-    return quads.mean(axis=(1, 3))
+    return np.asarray(quads.mean(axis=(1, 3)), np.float32)
 
 
 def _scaled(transform: Matrix, factor: float) -> Matrix:
