@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexer.build import BuildOptions
     from indexer.config import Config
+    from indexer.duplicates import DuplicateGroup
     from indexer.embedders import KnownModel, all_names, known_models
     from indexer.errors import GlimpseError
     from indexer.evaluation import Evaluation, EvaluationOptions
@@ -30,6 +31,7 @@ __all__ = [
     "BuildOptions",
     "BuildReport",
     "Config",
+    "DuplicateGroup",
     "Evaluation",
     "EvaluationOptions",
     "Filter",
@@ -53,6 +55,7 @@ _HOME = {
     "BuildOptions": "indexer.build",
     "BuildReport": "indexer.pipeline",
     "Config": "indexer.config",
+    "DuplicateGroup": "indexer.duplicates",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
     "Filter": "storage.filters",

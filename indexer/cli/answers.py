@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from indexer import Answer, Hit, Photo, Status
+from indexer import Answer, DuplicateGroup, Hit, Photo, Status
 
-__all__ = ["failures", "search_answer", "status_answer"]
+__all__ = ["duplicate_groups", "failures", "search_answer", "status_answer"]
 
 
 def search_answer(answer: Answer) -> dict[str, Any]:
@@ -28,6 +28,29 @@ def status_answer(status: Status, sizes: dict[str, int]) -> dict[str, Any]:
 def failures(photos: list[Photo]) -> list[dict[str, str | None]]:
     """What `errors --json` prints."""
     return [{"path": str(photo.path), "reason": photo.reason} for photo in photos]
+
+
+def duplicate_groups(groups: list[DuplicateGroup]) -> dict[str, Any]:
+    """What `dedupe --json` prints."""
+    return {
+        "spare_bytes": sum(group.spare_bytes for group in groups),
+        "groups": [_group(group) for group in groups],
+    }
+
+
+def _group(group: DuplicateGroup) -> dict[str, Any]:
+    photos = [
+        {
+            "path": str(photo.path),
+            "photo_id": photo.id,
+            "reason": reason,
+            "size": photo.size,
+            "width": photo.width,
+            "height": photo.height,
+        }
+        for photo, reason in zip(group.photos, group.reasons, strict=True)
+    ]
+    return {"kind": group.kind, "spare_bytes": group.spare_bytes, "photos": photos}
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

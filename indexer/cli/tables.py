@@ -8,7 +8,7 @@ from rich.table import Table
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 
-__all__ = ["build_summary", "models_table", "printable", "status_tables"]
+__all__ = ["build_summary", "models_table", "printable", "readable_size", "status_tables"]
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -61,7 +61,7 @@ def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
             "default" if space.is_default else "",
         )
     yield spaces
-    yield Table(", ".join(f"{part} {_size(n)}" for part, n in sizes.items()), box=None)
+    yield Table(", ".join(f"{part} {readable_size(n)}" for part, n in sizes.items()), box=None)
 
 
 def training(report: TrainReport) -> Table:
@@ -95,7 +95,7 @@ def printable(path: Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
-def _size(count: float) -> str:
+def readable_size(count: float) -> str:
     """Bytes in the unit that reads best."""
     for unit in UNITS:
         if count < 1000 or unit == UNITS[-1]:

@@ -12,6 +12,7 @@ __all__ = ["DuplicateGroup", "group_of", "worth"]
 
 ROTATED = 0.5
 """Degrees from which a rotation is told."""
+TURNS = ("", "turned left", "turned upside down", "turned right")
 CROPPED = 0.975
 """A copy that shows less than this share of the first is told to be cropped."""
 
@@ -74,7 +75,7 @@ def _what(first: PhotoRecord, other: PhotoRecord, likeness: Likeness) -> str:
     if likeness.mirrored:
         said.append("mirrored")
     if likeness.quarter_turns:
-        said.append(f"turned by {(360 - 90 * likeness.quarter_turns) % 360}°")
+        said.append(TURNS[likeness.quarter_turns])
     if abs(likeness.angle) >= ROTATED:
         said.append(f"rotated by {abs(likeness.angle):.1f}°")
     if likeness.shown < CROPPED:

@@ -29,8 +29,8 @@ class Organizing(Opened):
         """Groups of photos that show the same, each photo in one at most; those that take most room first.
 
         Photos of the same bytes, and, if `near`, also copies of other bytes: encoded or scaled anew, turned,
-        mirrored, cropped or rotated a little. Every copy was compared with the first of its group. Nothing is deleted.
-        Raises UsageError for an unknown space.
+        mirrored, cropped or rotated a little. Every copy was compared with the first of its group. Nothing is
+        deleted. Raises UsageError for an unknown space.
         """
         # Deferred for start-up time: no search needs it.
         from indexer.duplicates.finding import by_content, exact_groups, near_groups

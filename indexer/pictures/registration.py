@@ -15,7 +15,7 @@ __all__ = ["Overlay", "Small", "overlay", "small"]
 
 EDGE = 128
 """The square root of the area of the finest level, in pixels; each coarser level has half."""
-STEPS = (6, 6, 8, 10)
+STEPS = (4, 6, 8, 10)
 """Iterations, from the finest level to the coarsest."""
 HOPELESS = 0.5
 """A correlation at the second level below which no finer one helps."""
