@@ -7,8 +7,9 @@ Of the folder's photos, in order of their names, every fifth has copies and fram
 as frames of a film half a second apart. The settings were chosen with `--offset 2`, on other photos than those that
 are measured by default. Prints one JSON object, and writes it to --out.
 
-recall: of the copies, those in one group with their original. precision: of the pairs of different bytes that stand
-in one group, those that show the same photo.
+recall: of the copies, those in one group with their original. precision: of the photos called a copy of the first of
+their group, those that are; precision_of_pairs: the same of all pairs in a group, in which large groups weigh more.
+called_copies: of the frames and other photos, those that stand in a group, each of which is wrong.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from typing import Any
 
 from benchmarks.copies import COPIES, encoded, frames
 from benchmarks.report import publish
-from indexer import BuildOptions, DuplicateGroup, Library
+from indexer import BuildOptions, DuplicateGroup, Library, Photo
 from indexer.pictures.decoding import load_picture
 
 EVERY = 5
@@ -34,15 +35,17 @@ def main() -> None:
     """Measure and print."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = Path(scratch) / "pictures"
+        pictures = Path(scratch).resolve() / "pictures"
         made = make(arguments, pictures)
         with Library.open(Path(scratch) / "library", create=True) as library:
             library.build([pictures], BuildOptions(model=arguments.model), notify=_note)
+            _note("built")
             began = time.perf_counter()
             groups = library.duplicates()
             seconds = time.perf_counter() - began
             photos = len(library.photos())
-    result = {"photos": photos, **made, **quality(groups, pictures), "seconds": round(seconds, 1)}
+        measured = quality(groups, pictures)
+    result = {"photos": photos, **made, **measured, "seconds": round(seconds, 1)}
     publish({**result, "model": arguments.model}, arguments.out)
 
 
@@ -93,30 +96,33 @@ def quality(groups: list[DuplicateGroup], pictures: Path) -> dict[str, Any]:
             if copy != original:
                 total[copy.stem] += 1
                 found[copy.stem] += group_of.get(copy, -1) == group_of.get(original, -2)
-    right, wrong = _pairs(groups)
+    pairs = [pair for group in groups for pair in combinations(group.photos, 2)]
+    others = {p.path for group in groups for p in group.photos if p.path.parent.name == "other"}
     return {
         "recall": round(found.total() / total.total(), 4),
-        "precision": round(right / max(1, right + wrong), 4),
-        "pairs": right + wrong,
-        "wrong_pairs": wrong,
+        "precision": _share_right(_called_copies(groups)),
+        "precision_of_pairs": _share_right(pairs),
+        "called_copies": len(others),
         "recall_by_copy": {name: round(found[name] / total[name], 3) for name in COPIES},
     }
 
 
-def _pairs(groups: list[DuplicateGroup]) -> tuple[int, int]:
-    """Pairs in one group that show the same photo, and those that do not."""
-    right = wrong = 0
-    for group in groups:
-        for a, b in combinations(group.photos, 2):
-            if a.sha256 == b.sha256:
-                continue
-            same = a.path.parent == b.path.parent and a.path.parent.name != "other"
-            right, wrong = right + same, wrong + (not same)
-            if not same:
-                _note(
-                    f"called the same: {a.path.parent.name}/{a.path.name}, {b.path.parent.name}/{b.path.name}"
-                )
-    return right, wrong
+def _called_copies(groups: list[DuplicateGroup]) -> list[tuple[Photo, Photo]]:
+    """The first of each group with each of the others."""
+    return [(group.photos[0], copy) for group in groups for copy in group.photos[1:]]
+
+
+def _share_right(pairs: list[tuple[Photo, Photo]]) -> float:
+    """Of the pairs, those that show the same photo."""
+    right = 0
+    for a, b in pairs:
+        folders = a.path.parent, b.path.parent
+        same = a.sha256 == b.sha256 or (folders[0] == folders[1] and folders[0].name != "other")
+        right += same
+        if not same:
+            names = [f"{p.path.parent.name}/{p.path.name}" for p in (a, b)]
+            _note(f"called the same: {', '.join(names)}")
+    return round(right / max(1, len(pairs)), 4)
 
 
 def _note(line: str) -> None:

@@ -13,7 +13,7 @@ __all__ = ["DuplicateGroup", "group_of", "worth"]
 ROTATED = 0.5
 """Degrees from which a rotation is told."""
 TURNS = ("", "turned left", "turned upside down", "turned right")
-CROPPED = 0.975
+CROPPED = 0.96
 """A copy that shows less than this share of the first is told to be cropped."""
 
 
