@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from indexer.atlas import AtlasOptions, Cluster, PhotoMap
     from indexer.build import BuildOptions
     from indexer.config import Config
     from indexer.duplicates import DuplicateGroup
@@ -23,27 +24,36 @@ if TYPE_CHECKING:
     from indexer.pipeline import BuildReport, Progress
     from indexer.query import Query
     from indexer.results import Answer, Hit, Photo, Status
+    from indexer.tagging import TagReport
+    from storage.facets import Facets
     from storage.filters import Filter
     from storage.records import State
+    from storage.tagging import Tag
 
 __all__ = [
     "Answer",
+    "AtlasOptions",
     "BuildOptions",
     "BuildReport",
+    "Cluster",
     "Config",
     "DuplicateGroup",
     "Evaluation",
     "EvaluationOptions",
+    "Facets",
     "Filter",
     "GlimpseError",
     "Hit",
     "KnownModel",
     "Library",
     "Photo",
+    "PhotoMap",
     "Progress",
     "Query",
     "State",
     "Status",
+    "Tag",
+    "TagReport",
     "TrainOptions",
     "TrainReport",
     "all_names",
@@ -52,22 +62,28 @@ __all__ = [
 
 _HOME = {
     "Answer": "indexer.results",
+    "AtlasOptions": "indexer.atlas",
     "BuildOptions": "indexer.build",
     "BuildReport": "indexer.pipeline",
+    "Cluster": "indexer.atlas",
     "Config": "indexer.config",
     "DuplicateGroup": "indexer.duplicates",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
+    "Facets": "storage.facets",
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
     "KnownModel": "indexer.embedders",
     "Library": "indexer.library",
     "Photo": "indexer.results",
+    "PhotoMap": "indexer.atlas",
     "Progress": "indexer.pipeline",
     "Query": "indexer.query",
     "State": "storage.records",
     "Status": "indexer.results",
+    "Tag": "storage.tagging",
+    "TagReport": "indexer.tagging",
     "TrainOptions": "indexer.learning",
     "TrainReport": "indexer.learning",
     "all_names": "indexer.embedders",

@@ -1,6 +1,6 @@
 """The verb `build`: from folders that a user names to photos that can be found.
 
-    check -> plan every root -> read and embed (pipeline) -> settle what is missing -> publish a snapshot
+    check -> plan every root -> read and embed (pipeline) -> settle what is missing -> publish a snapshot -> tag
 
 Nothing is made or changed before the checks have passed.
 """
@@ -20,12 +20,13 @@ from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
 from indexer.spaces import DEFAULT, Spaces, absolute_name
+from indexer.tagging.run import tag_new
 from storage import snapshots
 from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
 
-__all__ = ["BuildListener", "BuildOptions", "build"]
+__all__ = ["BuildListener", "BuildOptions", "build", "rules_of"]
 
 DAY_S = 86_400
 
@@ -76,6 +77,15 @@ def build(
     return _Run(folder, config, spaces, options, listener).run(paths)
 
 
+def rules_of(folder: Path, config: Config, options: BuildOptions) -> Rules:
+    """What a build of the library in `folder` leaves out."""
+    return Rules(
+        exclude=(*config.build.exclude, *options.exclude),
+        include_hidden=options.include_hidden or config.build.include_hidden,
+        leave_out=(os.fsencode(folder.resolve()),),
+    )
+
+
 class _Run:
     def __init__(
         self,
@@ -90,11 +100,7 @@ class _Run:
         self._spaces = spaces
         self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
-        self._rules = Rules(
-            exclude=(*config.build.exclude, *options.exclude),
-            include_hidden=options.include_hidden or config.build.include_hidden,
-            leave_out=(os.fsencode(folder.resolve()),),
-        )
+        self._rules = rules_of(folder, config, options)
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if not Catalog.exists(self._folder):
@@ -164,6 +170,7 @@ class _Run:
                 covering.tally(plan, pipeline.report)
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
             self._finish(catalog)
+            tag_new(catalog, self._spaces, self._listener.notify)
             with catalog.view() as view:
                 pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
         return pipeline.report

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder
+from indexer.embedding import Vector, embed_batch
 from indexer.feed import Feed, Outcome
 from indexer.pictures.decoding import Decoded
 from indexer.pictures.limits import Limits
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 SETTLED_BATCH = 500
 """Files that need no model are committed so many at a time."""
 
-Vector = NDArray[np.float32]
 Vectors = dict[bytes, Vector | None]
 """Vectors by the SHA-256 of the bytes that they stand for; None where the model gave none."""
 
@@ -274,22 +274,6 @@ class Pipeline:
         assert content_id is not None  # its file was put a moment ago, in the same transaction
         reason = None if vector is not None else f"{self._space.model} gave no finite vector"
         return EmbeddingRecord(self._space.id, content_id, vector, reason)
-
-
-def embed_batch(embedder: Embedder, pixels: NDArray[np.uint8]) -> list[Vector | None]:
-    """A vector for each picture (n, size, size, 3); None for one that the model cannot do.
-
-    A model that fails on a batch, out of memory say, is given the halves: only the culprit goes without.
-    """
-    try:
-        vectors = embedder.embed_images(pixels)
-    except (RuntimeError, MemoryError) as error:
-        if len(pixels) == 1:
-            log.warning("the model failed on a picture: %s", error)
-            return [None]
-        half = len(pixels) // 2
-        return embed_batch(embedder, pixels[:half]) + embed_batch(embedder, pixels[half:])
-    return [vector if np.isfinite(vector).all() else None for vector in vectors]
 
 
 def _content_record(picture: Decoded) -> ContentRecord:

@@ -9,7 +9,9 @@ from indexer import Library, Query, Status
 from indexer.errors import QueryError
 from search_ui.address import MAX_WORDS, Asked, change
 from search_ui.literal import readable, show_likeness, show_line
+from search_ui.opened import config
 from search_ui.pictures import EDGES, address
+from search_ui.sources import check_sources
 
 __all__ = ["EXAMPLES", "ask", "build_query", "go_home", "more_like", "show_examples"]
 
@@ -34,7 +36,7 @@ def build_query(asked: Asked, upload: UploadedFile | None) -> Query:
     query = Query()
     if asked.q:
         query += Query.parse(asked.q)
-        _refuse_paths(query)
+        check_sources(query, config().ui.urls)
     if asked.like is not None:
         query += Query.photo(asked.like)
     if upload is not None:
@@ -117,9 +119,3 @@ def _show_likeness(library: Library, photo_id: int) -> None:
         st.button(
             "Remove the picture", icon=":material/close:", on_click=change, kwargs={"like": None}
         )
-
-
-def _refuse_paths(query: Query) -> None:
-    """Reading files by name is for the command, whose user is at the machine."""
-    if any(hasattr(term.what, "source") for term in query.terms):
-        raise QueryError("the page opens no files by their path; drop the picture beside the words")

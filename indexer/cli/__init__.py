@@ -3,16 +3,29 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import building, dedupe, keeping, learning, measuring, searching
+from indexer.cli import (
+    building,
+    dedupe,
+    keeping,
+    learning,
+    mapping,
+    measuring,
+    searching,
+    tagging,
+    watching,
+)
 from indexer.cli.command import app, main, verb
 
 __all__ = ["app", "main"]
 
 VERBS = (
     building.build,
+    watching.watch,
     searching.search,
     searching.ui,
     dedupe.dedupe,
+    mapping.map,
+    tagging.tag,
     learning.train,
     measuring.eval,
     building.models,

@@ -5,10 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 
-__all__ = ["build_summary", "models_table", "printable", "readable_size", "status_tables"]
+__all__ = [
+    "build_summary",
+    "models_table",
+    "printable",
+    "readable_size",
+    "status_tables",
+    "tags_table",
+    "watch_line",
+]
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -28,14 +37,24 @@ def build_summary(report: BuildReport) -> Iterator[str]:
     }
     told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
     yield f"{told} in {report.seconds:.1f} s"
+    yield from out_of_reach(report)
+    if report.failed:
+        yield f"{report.failed} files were skipped; see: glimpse errors"
+
+
+def watch_line(report: BuildReport) -> str:
+    """What a build did while watching, in one line."""
+    return "; ".join((next(build_summary(report)), *out_of_reach(report)))
+
+
+def out_of_reach(report: BuildReport) -> Iterator[str]:
+    """What is kept although it is not there."""
     for root, reason in report.offline_roots.items():
         yield f"{os.fsdecode(root)} {reason}: its photos are kept, as offline"
     for folder, reason in report.unreadable.items():
         yield f"{os.fsdecode(folder)} cannot be listed ({reason}): what was known there is kept"
     if report.kept:
-        yield f"{report.kept} photos are gone, more than half of their root: kept as offline; --yes forgets them"
-    if report.failed:
-        yield f"{report.failed} files were skipped; see: glimpse errors"
+        yield f"{report.kept} photos are gone, over half of their root: kept as offline (build --yes forgets them)"
 
 
 def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
@@ -62,6 +81,14 @@ def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
         )
     yield spaces
     yield Table(", ".join(f"{part} {readable_size(n)}" for part, n in sizes.items()), box=None)
+
+
+def tags_table(counts: Mapping[str, int]) -> Table:
+    """Tags, with the number of photos that have each."""
+    table = Table("tag", "photos", box=None)
+    for label, count in counts.items():
+        table.add_row(Text(label), str(count))
+    return table
 
 
 def training(report: TrainReport) -> Table:

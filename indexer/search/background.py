@@ -20,7 +20,7 @@ from indexer.search.background_words import BACKGROUND_WORDS
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
 
-__all__ = ["Background", "Backgrounds"]
+__all__ = ["Background", "Backgrounds", "background_words", "keep"]
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,22 @@ class Background:
         return float((self.photos @ direction).mean()) if len(self.photos) else 0.0
 
     @cached_property
+    def spread_by_words(self) -> float:
+        """How far words spread the scores of the library's photos, as a rule; 0 if unknown."""
+        return _usual_spread(self.words, self.photos, over_photos=True)
+
+    @cached_property
+    def spread_by_photos(self) -> float:
+        """The same of pictures."""
+        return _usual_spread(self.photos, self.photos, over_photos=True)
+
+    @cached_property
     def _spread_of_words(self) -> float:
-        return _usual_spread(self.words, self.photos)
+        return _usual_spread(self.words, self.photos, over_photos=False)
 
     @cached_property
     def _spread_of_photos(self) -> float:
-        return _usual_spread(self.photos, self.photos)
+        return _usual_spread(self.photos, self.photos, over_photos=False)
 
 
 def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors, Vectors]:
@@ -70,11 +80,15 @@ def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors,
         zeros = np.zeros(len(vectors), np.float32)
         return zeros, zeros
     scores = vectors @ queries.T
-    return scores.mean(axis=1), (scores.std(axis=1) + np.float32(usual)) / 2
+    own = scores.std(axis=1)
+    return scores.mean(axis=1), (own + np.float32(usual)) / 2 if usual else own
 
 
-def _usual_spread(queries: Vectors, photos: Vectors) -> float:
-    return float((photos @ queries.T).std(axis=1).mean()) if len(queries) and len(photos) else 0.0
+def _usual_spread(queries: Vectors, photos: Vectors, *, over_photos: bool) -> float:
+    """The mean standard deviation of scores: of a query over photos, or of a photo over queries."""
+    if not len(queries) or not len(photos):
+        return 0.0
+    return float((photos @ queries.T).std(axis=0 if over_photos else 1).mean())
 
 
 class Backgrounds:
@@ -93,14 +107,15 @@ class Backgrounds:
         """A space's background as of its vectors; words are embedded once and kept in the model's `folder`."""
         if space.fingerprint not in self._words:
             self._words[space.fingerprint] = (
-                _words(folder, space.dim, embedder)
+                background_words(folder, space.dim, embedder)
                 if space.reads_text
                 else np.empty((0, space.dim), np.float32)
             )
         return Background(self._words[space.fingerprint], _sample(index))
 
 
-def _words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
+def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
+    """What a model makes of unrelated words, L2-normalised (n, dim); kept in its `folder`."""
     version = hashlib.sha256("\n".join(BACKGROUND_WORDS).encode()).hexdigest()[:12]
     kept = folder / f"background-{version}.npy"
     try:
@@ -110,11 +125,12 @@ def _words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
     except (OSError, ValueError, EOFError):
         pass  # not there yet, or damaged: it is derived, and made anew
     made = embedder().embed_texts(BACKGROUND_WORDS)
-    _keep(made, kept)
+    keep(made, kept)
     return made
 
 
-def _keep(vectors: Vectors, path: Path) -> None:
+def keep(vectors: Vectors, path: Path) -> None:
+    """Write vectors that can be made again; whoever reads meanwhile sees all of them or none."""
     aside = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         with open(aside, "wb") as file:

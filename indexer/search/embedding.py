@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedders.base import Embedder
-from indexer.errors import NoTextError, QueryError
+from indexer.errors import QueryError
 from indexer.pictures.decoding import load_picture
 from indexer.pictures.limits import Limits
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.thumbnails import read_inside
 from indexer.search.direction import Kind, Part
+from indexer.spaces import require_text
 from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
 from storage.catalog import View
 from storage.lookup import get_photo
@@ -37,12 +38,14 @@ class TermEmbedder:
         index: VectorIndex,
         embedder: Callable[[], Embedder],
         limits: Limits,
+        fetched: Mapping[str, bytes],
     ) -> None:
         self._view = view
         self._space = space
         self._index = index
         self._embedder = embedder
         self._limits = limits
+        self._fetched = fetched
         self.asked_with: set[int] = set()
         """Contents that the query shows, and wants more of."""
         self.notices: list[str] = []
@@ -64,16 +67,7 @@ class TermEmbedder:
         return np.array(found, np.float32).reshape(-1, self._index.dim)
 
     def _embed_text(self, words: str) -> Vector:
-        if not self._space.reads_text:
-            readers = [space.name for space in self._view.spaces() if space.reads_text]
-            remedy = (
-                f"ask with --space {readers[0]}"
-                if readers
-                else "build one that reads text with: glimpse build --model starter"
-            )
-            raise NoTextError(
-                f"space {self._space.name} ({self._space.model}) compares pictures only and reads no words; {remedy}"
-            )
+        require_text(self._view, self._space)
         embedder = self._embedder()
         if embedder.cuts(words):
             self.notices.append(
@@ -95,7 +89,8 @@ class TermEmbedder:
         self, source: ImageSource, region: Region | None, wants_more: bool
     ) -> Vector:
         """The picture's vector; bytes that the library knows need neither decoding nor a model."""
-        data = _read(source)
+        fetched = self._fetched.get(source) if isinstance(source, str) else None
+        data = _read(source) if fetched is None else fetched
         if isinstance(data, bytes):
             content_id = self._view.content_id(hashlib.sha256(data).digest())
             if content_id is not None and wants_more:
