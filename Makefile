@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval relevance tagging cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -60,6 +60,10 @@ retrieval: .venv/installed
 ## relevance: where answers end, and what marking results is worth (PHOTOS and CATEGORIES name them)
 relevance: .venv/installed
 	$(BIN)/python -m benchmarks.relevance $(PHOTOS) $(CATEGORIES) --out benchmarks/results/relevance.json
+
+## tagging: precision and recall of tags on pictures with known answers (PHOTOS and CATEGORIES name them)
+tagging: .venv/installed-dev
+	$(BIN)/python -m benchmarks.tagging $(PHOTOS) $(CATEGORIES) --out benchmarks/results/tagging.json
 
 ## cifar: SimCLR, MoCo and BYOL on CIFAR-10, on two cores; half an hour each (CIFAR names the folder with train and test)
 cifar: .venv/installed-dev

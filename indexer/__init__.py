@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from indexer.pipeline import BuildReport, Progress
     from indexer.query import Query
     from indexer.results import Answer, Hit, Photo, Status
+    from indexer.tagging import TagReport
+    from storage.facets import Facets
     from storage.filters import Filter
     from storage.records import State
+    from storage.tagging import Tag
 
 __all__ = [
     "Answer",
@@ -32,6 +35,7 @@ __all__ = [
     "Config",
     "Evaluation",
     "EvaluationOptions",
+    "Facets",
     "Filter",
     "GlimpseError",
     "Hit",
@@ -42,6 +46,8 @@ __all__ = [
     "Query",
     "State",
     "Status",
+    "Tag",
+    "TagReport",
     "TrainOptions",
     "TrainReport",
     "all_names",
@@ -55,6 +61,7 @@ _HOME = {
     "Config": "indexer.config",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
+    "Facets": "storage.facets",
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
@@ -65,6 +72,8 @@ _HOME = {
     "Query": "indexer.query",
     "State": "storage.records",
     "Status": "indexer.results",
+    "Tag": "storage.tagging",
+    "TagReport": "indexer.tagging",
     "TrainOptions": "indexer.learning",
     "TrainReport": "indexer.learning",
     "all_names": "indexer.embedders",

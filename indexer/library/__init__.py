@@ -1,16 +1,17 @@
 """The façade: everything that the command, the page and a user's own program do with a library.
 
-One class, whose parts lie in one file each: `finding`, `keeping`, `organizing`, `learning`, over `opened`.
+One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `learning`, over `opened`.
 """
 
 from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
+from indexer.library.tagging import Tagging
 
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Learning):
+class Library(Finding, Keeping, Tagging, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or
