@@ -40,12 +40,9 @@ def show(library: Library, where: Filter) -> None:
     counted = cache(library.facets)  # most filters are not set, and the counts are then the same
     with st.sidebar:
         _year(counted(replace(where, after=None, before=None)).year, where)
-        first, last = st.columns(2)
-        with first:
-            _day("after", "From", _date(where.after), lambda day: day)
-        with last:
-            until = _date(where.before)
-            _day("before", "Until", until - DAY if until else None, lambda day: day + DAY)
+        until = _date(where.before)
+        _day("after", "From", _date(where.after), lambda day: day)
+        _day("before", "Until", until - DAY if until else None, lambda day: day + DAY)
         for name, label in CHOICES.items():
             _choice(name, label, _counts(counted, where, name), getattr(where, name))
         _rating(_counts(counted, where, "min_rating", "rating"), where.min_rating)

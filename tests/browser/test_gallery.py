@@ -79,8 +79,8 @@ def test_formats_that_a_browser_may_not_know_are_shown(page: Page, url: str) -> 
 
 def test_a_phone_has_two_columns_and_nothing_hangs_over(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    visit(page, f"{url}/?q=owl")
-    expect(first(page)).to_have_text("owl.jpg")
+    visit(page, url)
+    expect(first(page)).to_be_visible()
     tops = [page.locator(".gallery li").nth(i).bounding_box() for i in range(3)]
     one, two, three = (box["y"] for box in tops if box)
     assert one == two < three

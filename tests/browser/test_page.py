@@ -104,7 +104,7 @@ def test_names_are_shown_as_they_are_and_do_nothing(
             page.get_by_role("list", name="Parts of the search").get_by_text(path.name)
         ).to_be_visible()
         page.get_by_role("button", name="Glimpse").click()
-    assert page.title() == "Glimpse"
+    expect(page).to_have_title("Glimpse")
     assert listener.asked == []
 
 
