@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from indexer.atlas import AtlasOptions, Cluster, PhotoMap
     from indexer.build import BuildOptions
     from indexer.config import Config
     from indexer.embedders import KnownModel, all_names, known_models
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AtlasOptions",
     "BuildOptions",
     "BuildReport",
+    "Cluster",
     "Config",
     "Evaluation",
     "EvaluationOptions",
@@ -42,6 +45,7 @@ __all__ = [
     "KnownModel",
     "Library",
     "Photo",
+    "PhotoMap",
     "Progress",
     "Query",
     "State",
@@ -56,8 +60,10 @@ __all__ = [
 
 _HOME = {
     "Answer": "indexer.results",
+    "AtlasOptions": "indexer.atlas",
     "BuildOptions": "indexer.build",
     "BuildReport": "indexer.pipeline",
+    "Cluster": "indexer.atlas",
     "Config": "indexer.config",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
@@ -68,6 +74,7 @@ _HOME = {
     "KnownModel": "indexer.embedders",
     "Library": "indexer.library",
     "Photo": "indexer.results",
+    "PhotoMap": "indexer.atlas",
     "Progress": "indexer.pipeline",
     "Query": "indexer.query",
     "State": "storage.records",

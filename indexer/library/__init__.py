@@ -1,8 +1,9 @@
 """The façade: everything that the command, the page and a user's own program do with a library.
 
-One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `learning`, over `opened`.
+One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `charting`, `learning`, over `opened`.
 """
 
+from indexer.library.charting import Charting
 from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
@@ -11,7 +12,7 @@ from indexer.library.tagging import Tagging
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Tagging, Learning):
+class Library(Finding, Keeping, Tagging, Charting, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or
