@@ -65,7 +65,7 @@ def test_a_picture_that_is_dropped_finds_its_like(page: Page, url: str) -> None:
 
 
 def test_words_and_a_picture_are_asked_together(page: Page, url: str) -> None:
-    visit(page, f"{url}/?q=1.5:penguin")
+    visit(page, f"{url}/?q=penguin")
     expect(first(page)).to_have_text("penguin.jpg")
     expect(names(page).nth(1)).not_to_have_text(re.compile("kitten"))
     drop(page, "unknown.jpg", (EXAMPLES / "animals" / "grey-cat.jpg").read_bytes())
