@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance tagging atlas cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -64,6 +64,10 @@ tagging: .venv/installed-dev
 ## relevance: where answers end, and what marking results is worth (PHOTOS and CATEGORIES name them)
 relevance: .venv/installed
 	$(BIN)/python -m benchmarks.relevance $(PHOTOS) $(CATEGORIES) --out benchmarks/results/relevance.json
+
+## duplicates: copies found and look-alikes kept apart, over copies made of pictures (PHOTOS names some hundreds)
+duplicates: .venv/installed
+	$(BIN)/python -m benchmarks.duplicates $(PHOTOS) --out benchmarks/results/duplicates.json
 
 ## atlas: how well the map keeps what is alike together (PHOTOS and CATEGORIES name pictures with known answers)
 atlas: .venv/installed-dev

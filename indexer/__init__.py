@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from indexer.atlas import AtlasOptions, Cluster, PhotoMap
     from indexer.build import BuildOptions
     from indexer.config import Config
+    from indexer.duplicates import DuplicateGroup
     from indexer.embedders import KnownModel, all_names, known_models
     from indexer.errors import GlimpseError
     from indexer.evaluation import Evaluation, EvaluationOptions
@@ -36,6 +37,7 @@ __all__ = [
     "BuildReport",
     "Cluster",
     "Config",
+    "DuplicateGroup",
     "Evaluation",
     "EvaluationOptions",
     "Facets",
@@ -65,6 +67,7 @@ _HOME = {
     "BuildReport": "indexer.pipeline",
     "Cluster": "indexer.atlas",
     "Config": "indexer.config",
+    "DuplicateGroup": "indexer.duplicates",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
     "Facets": "storage.facets",

@@ -90,7 +90,7 @@ def test_one_photo_lies_in_the_middle(library: Library, picture: MakePicture, ph
 
 def test_twenty_photos_of_four_colours_are_four_clusters(library: Library, fill: Fill) -> None:
     fill(5)
-    found = library.map()
+    found = library.map(labels=())
     assert [cluster.count for cluster in found.clusters] == [5, 5, 5, 5]
     assert len(set(zip(colours_of(library, found), found.cluster.tolist(), strict=True))) == 4
     assert [cluster.name for cluster in found.clusters] == [
@@ -134,7 +134,7 @@ def test_clusters_are_named_by_the_tags_that_set_them_apart(library: Library, fi
 def test_a_tag_that_all_photos_have_names_nothing(library: Library, fill: Fill) -> None:
     fill(5)
     tag(library, lambda colour: ["picture"])
-    assert {cluster.name for cluster in library.map().clusters} == {
+    assert {cluster.name for cluster in library.map(labels=()).clusters} == {
         f"Group {n}" for n in (1, 2, 3, 4)
     }
 

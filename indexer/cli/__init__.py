@@ -5,6 +5,7 @@ Results go to standard output, progress and warnings to standard error; an error
 
 from indexer.cli import (
     building,
+    dedupe,
     keeping,
     learning,
     mapping,
@@ -22,6 +23,7 @@ VERBS = (
     watching.watch,
     searching.search,
     searching.ui,
+    dedupe.dedupe,
     mapping.map,
     tagging.tag,
     learning.train,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from indexer import Answer, Hit, Photo, PhotoMap, Status, Tag
+from indexer import Answer, DuplicateGroup, Hit, Photo, PhotoMap, Status, Tag
 
-__all__ = ["failures", "map_answer", "search_answer", "status_answer"]
+__all__ = ["duplicate_groups", "failures", "map_answer", "search_answer", "status_answer"]
 
 
 def search_answer(answer: Answer, tags: Mapping[int, Sequence[Tag]]) -> dict[str, Any]:
@@ -29,6 +29,29 @@ def status_answer(status: Status, sizes: dict[str, int]) -> dict[str, Any]:
 def failures(photos: list[Photo]) -> list[dict[str, str | None]]:
     """What `errors --json` prints."""
     return [{"path": str(photo.path), "reason": photo.reason} for photo in photos]
+
+
+def duplicate_groups(groups: list[DuplicateGroup]) -> dict[str, Any]:
+    """What `dedupe --json` prints."""
+    return {
+        "spare_bytes": sum(group.spare_bytes for group in groups),
+        "groups": [_group(group) for group in groups],
+    }
+
+
+def _group(group: DuplicateGroup) -> dict[str, Any]:
+    photos = [
+        {
+            "path": str(photo.path),
+            "photo_id": photo.id,
+            "reason": reason,
+            "size": photo.size,
+            "width": photo.width,
+            "height": photo.height,
+        }
+        for photo, reason in zip(group.photos, group.reasons, strict=True)
+    ]
+    return {"kind": group.kind, "spare_bytes": group.spare_bytes, "photos": photos}
 
 
 def map_answer(found: PhotoMap, photos: list[Photo]) -> dict[str, Any]:

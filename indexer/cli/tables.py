@@ -13,6 +13,7 @@ __all__ = [
     "build_summary",
     "models_table",
     "printable",
+    "readable_size",
     "status_tables",
     "tags_table",
     "watch_line",
@@ -79,7 +80,7 @@ def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
             "default" if space.is_default else "",
         )
     yield spaces
-    yield Table(", ".join(f"{part} {_size(n)}" for part, n in sizes.items()), box=None)
+    yield Table(", ".join(f"{part} {readable_size(n)}" for part, n in sizes.items()), box=None)
 
 
 def tags_table(counts: Mapping[str, int]) -> Table:
@@ -121,7 +122,7 @@ def printable(path: Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
-def _size(count: float) -> str:
+def readable_size(count: float) -> str:
     """Bytes in the unit that reads best."""
     for unit in UNITS:
         if count < 1000 or unit == UNITS[-1]:
