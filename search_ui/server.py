@@ -14,7 +14,7 @@ from streamlit.starlette import App
 from search_ui import HOST
 from search_ui.guard import MIDDLEWARE
 from search_ui.literal import show_error
-from search_ui.pictures import ROUTE
+from search_ui.routes import ROUTES
 
 __all__ = ["serve"]
 
@@ -37,7 +37,7 @@ def serve(port: int, *, open_browser: bool) -> None:
 
     App(
         Path(__file__).with_name("app.py"),
-        routes=[ROUTE],
+        routes=ROUTES,
         middleware=MIDDLEWARE,
         lifespan=announce,
         on_script_error=_apologise,
@@ -63,6 +63,8 @@ def _settings(port: int) -> dict[str, Any]:
         "browser.serverAddress": HOST,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
+        "theme.light.primaryColor": "#3451c6",
+        "theme.dark.primaryColor": "#93a8ff",
         "client.toolbarMode": "minimal",
         "logger.hideWelcomeMessage": True,
         "runner.magicEnabled": False,  # it would show the docstrings of constants on the page

@@ -121,6 +121,24 @@ def test_photos_are_served_by_id_and_in_a_few_sizes(url: str, library_folder: Pa
     assert answer(f"{url}/photos/..%2f..%2fetc%2fpasswd/320")[2].find(b"root:") == -1
 
 
+def test_photos_are_exported_to_the_page_alone(url: str, library_folder: Path) -> None:
+    with Library.open(library_folder, config=Config()) as library:
+        photo = library.photos()[0]
+    code, headers, data = answer(f"{url}/export/paths.txt?ids={photo.id}")
+    assert (code, data.decode()) == (200, f"{photo.path}\n")
+    assert headers["Content-Disposition"] == 'attachment; filename="paths.txt"'
+    for name in ("paths.txt", "photos.csv", "photos.zip"):
+        export = f"{url}/export/{name}"
+        assert answer(f"{export}?ids={photo.id}", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+        assert answer(f"{export}?ids={photo.id},../etc")[0] == 400
+        assert answer(f"{export}?ids={photo.id + 999}")[0] == 404
+
+
+def test_results_of_no_question_are_none(url: str) -> None:
+    for path in ("none?offset=0&count=10", "none", f"none?offset={10**30}&count=1"):
+        assert answer(f"{url}/results/{path}")[0] == 404
+
+
 def test_nothing_of_streamlits_own_is_on_the_terminal(url: str, log: Path) -> None:
     answer(url)
     assert log.read_text() == f"Glimpse is at {url} (Ctrl-C ends it)\n"
