@@ -7,7 +7,7 @@ import streamlit as st
 
 from indexer import Config, Library
 
-__all__ = ["choose", "library", "space"]
+__all__ = ["arguments", "choose", "library", "space"]
 
 
 @dataclass(slots=True)
@@ -31,6 +31,11 @@ def choose(folder: Path | None, config: Path | None, space: str | None = None) -
 def library() -> Library:
     """The library, which any number of threads may read. Raises GlimpseError, and then tries anew."""
     return Library.open(_choice.folder, config=Config.load(_choice.config))
+
+
+def arguments() -> list[str]:
+    """The same choice for another process of ours, as options."""
+    return [f"--library={library().folder}", *([f"--config={_choice.config}"] if _choice.config else [])]
 
 
 def space() -> str | None:

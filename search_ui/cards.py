@@ -1,0 +1,53 @@
+"""Blocks that the pages beside the search are made of; what is written in them is shown as it is."""
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+__all__ = ["show_card", "show_figures", "show_progress", "show_section", "show_style", "show_title"]
+
+
+def show_style() -> None:
+    """The style sheet of these blocks."""
+    st.html(Path(__file__).with_name("cards.css"))
+
+
+def show_title(text: str) -> None:
+    """The page's own heading."""
+    st.html(f'<h1 class="glimpse-title">{html.escape(text)}</h1>')
+
+
+def show_section(text: str, line: str = "") -> None:
+    """A heading, and a quiet line below that says what is there."""
+    below = f'<p class="glimpse-line">{html.escape(line)}</p>' if line else ""
+    st.html(f'<h2 class="glimpse-section">{html.escape(text)}</h2>{below}')
+
+
+def show_figures(figures: Mapping[str, str]) -> None:
+    """Numbers that are to be seen at a glance, each with what it counts."""
+    tiles = "".join(
+        f"<div><dd>{html.escape(number)}</dd><dt>{html.escape(what)}</dt></div>"
+        for what, number in figures.items()
+    )
+    st.html(f'<dl class="glimpse-figures">{tiles}</dl>')
+
+
+def show_card(
+    heading: str, facts: Sequence[str], warning: str | None = None, mark: str = ""
+) -> None:
+    """What is known of one thing: its name, facts beside one another, and what is wrong with it."""
+    badge = f'<span class="glimpse-mark">{html.escape(mark)}</span>' if mark else ""
+    told = " · ".join(html.escape(fact) for fact in facts)
+    wrong = f'<p class="glimpse-warning">{html.escape(warning)}</p>' if warning else ""
+    st.html(
+        f'<div class="glimpse-card"><h3><bdi>{html.escape(heading)}</bdi>{badge}</h3>'
+        f"<p>{told}</p>{wrong}</div>"
+    )
+
+
+def show_progress(name: str, done: int, total: int) -> None:
+    """A bar; one that runs to and fro while nobody knows the total."""
+    known = f'value="{done}" max="{total}"' if total else ""
+    st.html(f'<progress class="glimpse-progress" aria-label="{html.escape(name)}" {known}></progress>')

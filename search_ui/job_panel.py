@@ -1,0 +1,77 @@
+"""The task that runs: how far it is, its question, a button to stop it, and how it ended."""
+
+import streamlit as st
+
+from search_ui.cards import show_progress
+from search_ui.job import Job, Told, current
+from search_ui.literal import show_error, show_line, show_notice
+
+__all__ = ["is_busy", "show_job"]
+
+EVERY_S = 0.7
+
+
+def is_busy() -> bool:
+    """Whether a task runs, so that no other can begin."""
+    job = current()
+    return job is not None and job.is_running
+
+
+def show_job() -> None:
+    """The panel; live while the task runs, and then the whole page is drawn anew."""
+    job = current()
+    if job is None:
+        return
+    with st.container(border=True, key="job"):
+        if job.is_running:
+            st.fragment(_watch, run_every=EVERY_S)(job)
+        else:
+            _show_end(job)
+
+
+def _watch(job: Job) -> None:
+    if not job.is_running:
+        st.rerun()  # what it brought is on other parts of the page
+    told = job.told
+    show_line(job.title)
+    if told.question is not None:
+        _ask(job, told.question)
+        return
+    show_progress(job.title, told.steps, told.of)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        show_line("Stopping…" if job.is_stopping else _how_far(told))
+        st.button("Stop", icon=":material/stop:", on_click=job.stop, disabled=job.is_stopping)
+
+
+def _ask(job: Job, question: str) -> None:
+    show_notice(question)
+    with st.container(horizontal=True):
+        st.button("Keep them", on_click=job.answer, args=(False,), type="primary")
+        st.button("Forget them", on_click=job.answer, args=(True,))
+
+
+def _show_end(job: Job) -> None:
+    show_line(job.title)
+    show = show_error if job.told.ended == "failed" else show_notice
+    for line in job.told.lines:
+        show(line)
+
+
+def _how_far(told: Told) -> str:
+    """In words, with the rate and the time that is left where both are known."""
+    if not told.of:
+        counted = f"{told.what}: {told.steps:,}" if told.steps else f"{told.what}…"
+        return f"{counted} ({told.note})" if told.note else counted
+    words = f"{told.what}: {told.steps:,} of {told.of:,}"
+    if told.seconds and told.steps:
+        rate = told.steps / told.seconds
+        words += f", {rate:.0f} a second, {_duration((told.of - told.steps) / rate)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
