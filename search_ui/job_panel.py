@@ -48,6 +48,7 @@ def _ask(job: Job, question: str) -> None:
     with st.container(horizontal=True):
         st.button("Keep them", on_click=job.answer, args=(False,), type="primary")
         st.button("Forget them", on_click=job.answer, args=(True,))
+        st.button("Stop", icon=":material/stop:", on_click=job.stop)
 
 
 def _show_end(job: Job) -> None:

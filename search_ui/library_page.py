@@ -24,10 +24,11 @@ WORDS = {State.PRESENT: "photos", State.FAILED: "skipped"}
 def page() -> None:
     """Draw the page; what goes wrong is one line."""
     cards.show_style()
-    try:
-        _draw(opened.library())
-    except GlimpseError as error:
-        show_error(str(error))
+    with st.container(key="library", gap="small"):
+        try:
+            _draw(opened.library())
+        except GlimpseError as error:
+            show_error(str(error))
 
 
 def _draw(library: Library) -> None:
