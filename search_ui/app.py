@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from search_ui import search_page
+from search_ui import search
 
 PAGES = {
     "Duplicates": ("duplicates", ":material/filter_none:"),
@@ -21,8 +21,8 @@ def main() -> None:
     """Draw the page that the address names."""
     st.set_page_config("Glimpse", "🔎", layout="wide")
     st.html(Path(__file__).with_name("page.css"))
-    search = st.Page(search_page.page, title="Search", icon=":material/search:", default=True)
-    st.navigation([search, *_others()], position="top").run()
+    first = st.Page(search.page, title="Search", icon=":material/search:", default=True)
+    st.navigation([first, *_others()], position="top").run()
 
 
 def _others() -> list[StreamlitPage]:

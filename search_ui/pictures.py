@@ -13,8 +13,10 @@ from search_ui.opened import library
 
 __all__ = ["EDGES", "ROUTE", "address"]
 
-EDGES = (320, 640)
-"""Pixels; others are refused, so that nobody can fill the disk with thumbnails of every size."""
+EDGES = (320, 640, 1600)
+"""Pixels: small, for screens of twice the density, and for the whole window.
+
+Others are refused, so that nobody can fill the disk with thumbnails of every size."""
 
 MAX_ID = 2**63 - 1  # what SQLite can count to
 KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}

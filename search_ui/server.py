@@ -14,7 +14,7 @@ from streamlit.starlette import App
 from search_ui import HOST
 from search_ui.guard import MIDDLEWARE
 from search_ui.literal import show_error
-from search_ui.pictures import ROUTE
+from search_ui.routes import ROUTES
 
 __all__ = ["serve"]
 
@@ -37,7 +37,7 @@ def serve(port: int, *, open_browser: bool) -> None:
 
     App(
         Path(__file__).with_name("app.py"),
-        routes=[ROUTE],
+        routes=ROUTES,
         middleware=MIDDLEWARE,
         lifespan=announce,
         on_script_error=_apologise,

@@ -91,11 +91,19 @@ class Finding(Opened):
         with self._catalog().view() as view:
             return [Photo.from_record(record) for record in lookup.all_photos(view, where)]
 
-    def newest(self, k: int, where: Filter = EVERYTHING) -> list[Photo]:
-        """The k photos that came into the library last, among those that pass a filter."""
+    def newest(self, k: int, where: Filter = EVERYTHING, *, offset: int = 0) -> list[Photo]:
+        """The k photos that came into the library last, among those that pass a filter.
+
+        `offset` leaves out photos at the start, for paging.
+        """
         with self._catalog().view() as view:
-            ids = lookup.photo_contents(view, where)[::-1][:k, 0]
+            ids = lookup.photo_contents(view, where)[::-1][offset : offset + k, 0]
         return [self.photo(id) for id in ids]
+
+    def count(self, where: Filter = EVERYTHING) -> int:
+        """How many photos pass a filter."""
+        with self._catalog().view() as view:
+            return len(lookup.photo_contents(view, where))
 
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.

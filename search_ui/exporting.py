@@ -1,0 +1,117 @@
+"""Photos that a visitor selected, to take away: their paths, what is known of them, or the files themselves."""
+
+import csv
+import io
+import itertools
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from indexer import Photo
+from indexer.errors import GlimpseError
+from search_ui.literal import readable
+from search_ui.opened import library
+
+__all__ = ["LARGEST_ZIP", "ROUTES"]
+
+LARGEST_ZIP = 2 * 10**9
+"""Bytes; it is put together on the disk before it is sent."""
+MOST = 2000
+"""Photos at a time."""
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def paths(photos: Sequence[Photo]) -> Response:
+    """One path a line."""
+    lines = "".join(f"{readable(photo.path)}\n" for photo in photos)
+    return PlainTextResponse(lines, headers=_as_file("paths.txt"))
+
+
+def table(photos: Sequence[Photo]) -> Response:
+    """A line a photo, for a spreadsheet."""
+    text = io.StringIO()
+    rows = [{name: _cell(value) for name, value in asdict(photo).items()} for photo in photos]
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return Response(text.getvalue(), media_type="text/csv", headers=_as_file("photos.csv"))
+
+
+def originals(photos: Sequence[Photo]) -> Response:
+    """The files as they are, in one ZIP; those that cannot be read are listed in it."""
+    size = sum(photo.size for photo in photos)
+    if size > LARGEST_ZIP or size > shutil.disk_usage(tempfile.gettempdir()).free:
+        return PlainTextResponse(f"{size} bytes are too many for one ZIP; select fewer photos", 413)
+    handle, name = tempfile.mkstemp(suffix=".zip")
+    with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        _pack(archive, photos)
+    return FileResponse(name, filename="photos.zip", background=BackgroundTask(os.unlink, name))
+
+
+def _pack(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
+    taken, missing = {"missing.txt"}, list[str]()
+    for photo in photos:
+        try:
+            with photo.path.open("rb") as original:
+                entry = zipfile.ZipInfo(_unique(readable(photo.path.name), taken))
+                with archive.open(entry, "w", force_zip64=True) as copy:
+                    shutil.copyfileobj(original, copy, 1 << 20)
+        except OSError as error:
+            missing.append(f"{readable(photo.path)}: {error.strerror}\n")
+    if missing:
+        archive.writestr("missing.txt", "".join(missing))
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """A name that no file in the ZIP has yet: folders may each have a file of the same name."""
+    path = PurePath(name.replace("\\", "_"))
+    numbered = (f"{path.stem} ({number}){path.suffix}" for number in itertools.count(2))
+    names = itertools.chain([path.name], numbered)
+    free = next(each for each in names if each.lower() not in taken)
+    taken.add(free.lower())
+    return free
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would take for a formula is marked as text."""
+    if not isinstance(value, str | os.PathLike):
+        return value
+    text = readable(value)  # type: ignore[arg-type]
+    return f"'{text}" if text.startswith(FORMULAS) else text
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+
+
+def _route(name: str, export: Callable[[Sequence[Photo]], Response]) -> Route:
+    def answer(request: Request) -> Response:
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return PlainTextResponse("only this page may ask for that", 403)
+        ids = request.query_params.get("ids", "").split(",")
+        if not all(id.isdecimal() and len(id) < 19 for id in ids) or len(ids) > MOST:
+            return PlainTextResponse(
+                f"ids are at most {MOST} numbers with commas between them", 400
+            )
+        try:
+            return export([library().photo(int(id)) for id in ids])
+        except GlimpseError as error:
+            return PlainTextResponse(str(error), 404)
+
+    return Route(f"/export/{name}", answer)
+
+
+ROUTES = [
+    _route("paths.txt", paths),
+    _route("photos.csv", table),
+    _route("photos.zip", originals),
+]

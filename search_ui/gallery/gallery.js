@@ -1,0 +1,152 @@
+// The grid of results. Of any number of photos only those near the window are in the page.
+
+const MORE = 120, AHEAD = 2000, BEYOND = 1000; // photos at a time; pixels
+
+class Gallery {
+  constructor(root) {
+    this.root = root;
+    this.list = root.querySelector("ul");
+    this.button = root.querySelector(".more");
+    this.button.onclick = () => this.load();
+    this.tiles = new Map();
+    this.items = [];
+    this.selection = new Selection(root.querySelector(".bar"), (what) => this.act(what), () => this.mark());
+    this.viewer = new Viewer(root.querySelector("dialog"), this, (what) => this.act(what));
+    this.scroller = scrollerOf(root);
+    const look = () => this.root.isConnected ? this.draw() : this.stop();
+    this.scroller.addEventListener("scroll", look, { passive: true });
+    this.watcher = new ResizeObserver(() => this.lay());
+    this.watcher.observe(this.list);
+    this.watcher.observe(this.scroller);
+    const paste = (event) => givePicture(event);
+    document.addEventListener("paste", paste);
+    this.stop = () => {
+      this.watcher.disconnect();
+      this.scroller.removeEventListener("scroll", look);
+      document.removeEventListener("paste", paste);
+    };
+  }
+
+  // The same question with the same beginning keeps what was loaded, selected and drawn.
+  update(data, act) {
+    this.act = act;
+    this.selection.largest = data.largest;
+    const beginning = JSON.stringify([data.token, data.total, data.photos]);
+    if (beginning !== this.beginning) {
+      const another = data.token !== this.token;
+      Object.assign(this, { beginning, token: data.token, total: data.total, failed: false });
+      this.items = data.photos;
+      this.offset = this.items.length;
+      this.loading = null;
+      if (another) this.selection.clear();
+      if (another && this.width) this.scroller.scrollTop = 0;
+      this.lay();
+    }
+    this.viewer.update(data.viewer);
+  }
+
+  lay() {
+    const width = this.list.clientWidth;
+    if (!width) return;
+    this.width = width;
+    this.complete = this.offset >= this.total;
+    this.layout = layOut(this.items, width, this.complete);
+    this.list.style.height = `${this.layout.height}px`;
+    this.button.hidden = this.complete;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.layout) return;
+    const offset = this.scroller.getBoundingClientRect().top - this.list.getBoundingClientRect().top;
+    const end = offset + this.scroller.clientHeight;
+    const near = this.layout.rows.filter((row) => row.bottom > offset - BEYOND && row.top < end + BEYOND);
+    const wanted = new Map();
+    for (const row of near) {
+      if (row.line) wanted.set("line", row);
+      for (const tile of row.tiles) wanted.set(this.items[tile.index].id, tile);
+    }
+    this.forget(wanted);
+    this.show(wanted);
+    if (!this.complete && !this.failed && this.layout.height - end < AHEAD) this.load();
+  }
+
+  forget(wanted) {
+    for (const [key, tile] of this.tiles) {
+      if (wanted.has(key) || tile.contains(this.root.getRootNode().activeElement)) continue;
+      tile.remove();
+      this.tiles.delete(key);
+    }
+  }
+
+  // Tiles that stay are not moved within the list, so that neither pictures flicker nor focus is lost.
+  show(wanted) {
+    let place = this.list.firstElementChild;
+    for (const [key, where] of wanted) {
+      const tile = this.tiles.get(key) ?? this.make(key, where);
+      if (tile === place) place = place.nextElementSibling;
+      else this.list.insertBefore(tile, place);
+      this.tiles.set(key, tile);
+      if (key === "line") tile.style.transform = `translate(0, ${where.top}px)`;
+      else this.fill(tile, where);
+    }
+  }
+
+  make(key, where) {
+    if (key === "line") return make("li", { className: "line", textContent: "Below this line, results are unlikely to be what you meant" });
+    return drawTile(this.items[where.index], {
+      open: (item) => this.viewer.open(item),
+      like: (item) => this.act({ do: "like", ids: [item.id] }),
+      pick: (item, range, on) => this.selection.pick(this.items, this.items.find((each) => each.id === item.id), range, on),
+    });
+  }
+
+  fill(tile, where) {
+    const item = this.items[where.index];
+    placeTile(tile, where);
+    tile.setAttribute("aria-posinset", where.index + 1);
+    tile.setAttribute("aria-setsize", this.total);
+    tile.querySelector(".score").textContent = item.score;
+    this.markTile(tile, item);
+  }
+
+  mark() {
+    for (const [key, tile] of this.tiles) if (key !== "line") this.markTile(tile, { id: key });
+  }
+
+  markTile(tile, item) {
+    const selected = this.selection.has(item);
+    tile.classList.toggle("selected", selected);
+    tile.querySelector(".pick").checked = selected;
+  }
+
+  // The next photos come straight from the server: nothing else of the page is drawn anew.
+  async load() {
+    if (this.loading === this.token) return;
+    const token = (this.loading = this.token);
+    this.button.textContent = "Loading…";
+    let photos = null;
+    try {
+      const answer = await fetch(`/results/${token}?offset=${this.offset}&count=${MORE}`);
+      if (answer.ok) photos = (await answer.json()).photos;
+    } catch { /* the button is the way to try again */ }
+    if (token !== this.token) return;
+    this.loading = null;
+    this.failed = photos === null;
+    this.button.textContent = this.failed ? "Show more (it failed; try again)" : "Show more";
+    if (!photos) return;
+    this.offset += photos.length;
+    const known = new Set(this.items.map((item) => item.id));
+    this.items = this.items.concat(photos.filter((item) => !known.has(item.id)));
+    if (!photos.length) this.total = this.offset;
+    this.lay();
+  }
+}
+
+const galleries = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".gallery");
+  if (!galleries.has(root)) galleries.set(root, new Gallery(root));
+  galleries.get(root).update(data, (what) => setTriggerValue("act", what));
+}

@@ -1,0 +1,121 @@
+"""The search page, from top to bottom."""
+
+import streamlit as st
+
+from indexer import Library
+from indexer.errors import GlimpseError, PictureError
+from search_ui import opened
+from search_ui.address import EVERYTHING, SORTS, Asked, asked, change
+from search_ui.gallery import show_gallery
+from search_ui.literal import readable, show_error, show_line, show_notice
+from search_ui.questions import Page, Question, keep
+from search_ui.search import acts, bar, chips, filters
+from search_ui.search.facts import viewed
+
+__all__ = ["page"]
+
+FIRST = 24
+"""Photos that come with the page; the browser asks for more of them as it is scrolled."""
+SORT, RELEVANT = "sort", "relevant"
+
+
+def page() -> None:
+    """Draw the page. What goes wrong is one line below the search bar, which stays."""
+    wanted = asked()
+    if wanted.q:
+        st.set_page_config(f"{wanted.q} - Glimpse")
+    try:
+        _draw(opened.library(), wanted)
+    except GlimpseError as error:
+        show_error(str(error))
+
+
+def _draw(library: Library, wanted: Asked) -> None:
+    status = library.status()
+    space = wanted.space or opened.space()
+    filters.show(library, wanted.where)
+    upload = bar.ask(status, wanted, space)
+    chips.show(library, wanted)
+    query = bar.build_query(wanted.q, upload)
+    question = Question(
+        query,
+        wanted.where,
+        space,
+        wanted.sort,
+        wanted.relevant,
+        wanted.more,
+        wanted.less,
+        upload=upload.file_id if upload else "",
+    )
+    if not question.is_asked:
+        bar.show_examples()
+    with st.container(key="head", horizontal=True, vertical_alignment="center"):
+        with st.empty():  # the spinner's place is then the line's
+            answer = _answer(library, question)
+            show_line(_line(answer, question))
+        if question.is_asked:
+            _ask_order(wanted)
+    acts.show_notice_once()
+    for notice in answer.notices:
+        show_notice(notice)
+    if not answer.total:
+        _explain(library, wanted)
+    shown = None if wanted.photo is None else viewed(library, wanted.photo)
+    show_gallery(answer, keep(question), shown, acts.act)
+
+
+def _answer(library: Library, question: Question) -> Page:
+    try:
+        with st.spinner("Searching…"):
+            return question.ask(library, FIRST)
+    except PictureError as error:
+        raise PictureError(f"the picture cannot be used: {error}; choose another") from error
+
+
+def _line(answer: Page, question: Question) -> str:
+    """How many there are, in words."""
+    amount = "1 photo" if answer.total == 1 else f"{answer.total:,} photos"
+    if not question.is_asked:
+        return f"{amount}, the newest first"
+    known = answer.relevant is not None and not question.relevant
+    likely = f", {answer.relevant:,} of them relevant" if known else ""
+    return f"{amount}{likely}, {answer.took:.2f} s"
+
+
+def _ask_order(wanted: Asked) -> None:
+    st.session_state[SORT], st.session_state[RELEVANT] = wanted.sort, wanted.relevant
+    st.segmented_control(
+        "Sort",
+        SORTS,
+        key=SORT,
+        format_func=str.capitalize,
+        label_visibility="collapsed",
+        on_change=lambda: change(sort=st.session_state[SORT] or SORTS[0]),
+        width="content",
+    )
+    st.toggle(
+        "Only relevant",
+        key=RELEVANT,
+        on_change=lambda: change(relevant=st.session_state[RELEVANT]),
+        width="content",
+    )
+
+
+def _explain(library: Library, wanted: Asked) -> None:
+    """Nothing is shown: why, and what to do about it."""
+    for root in library.status().roots:
+        if root.offline_reason:
+            show_notice(
+                f"{readable(root.path)} cannot be reached ({root.offline_reason}); its photos come back with it"
+            )
+    if not library.count():
+        show_notice(
+            "there are no photos here yet; add some with: glimpse build PATH, or on the page Library"
+        )
+        return
+    show_notice("no photo passes; ask for less, or in other words")
+    with st.container(horizontal=True):
+        if wanted.where != EVERYTHING:
+            st.button("Clear the filters", on_click=change, kwargs={"where": EVERYTHING})
+        if wanted.relevant:
+            st.button("Show all", on_click=change, kwargs={"relevant": False})

@@ -1,0 +1,105 @@
+"""The search bar: words, a picture, the space; and the query that they make together."""
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from indexer import Query, Status
+from indexer.errors import QueryError
+from search_ui.address import EVERYTHING, MAX_WORDS, Asked, change
+from search_ui.literal import show_line
+
+__all__ = ["EXAMPLES", "ask", "build_query", "forget_upload", "show_examples"]
+
+EXAMPLES = ("a bird", "sunset by the sea", "something to eat", "kitten + snow - cat")
+WORDS, SPACE, UPLOADS = "words", "space", "uploads"
+NOTHING = {"q": "", "more": (), "less": (), "photo": None}
+
+
+def ask(status: Status, asked: Asked, space: str | None) -> UploadedFile | None:
+    """Draw the bar as the address says; returns the picture that was dropped on it, or pasted."""
+    with st.container(key="bar", horizontal=True, vertical_alignment="center"):
+        st.button("Glimpse", key="home", type="tertiary", on_click=_go_home)
+        _ask_words(asked)
+        upload = _ask_picture()
+        _ask_space(status, space)
+    return upload
+
+
+def build_query(words: str, upload: UploadedFile | None) -> Query:
+    """Words and upload added up; no terms when nothing is asked. Raises QueryError."""
+    query = Query()
+    if words:
+        query += Query.parse(words)
+        _refuse_paths(query)
+    if upload is not None:
+        query += Query.image(upload.getvalue())
+    return query
+
+
+def forget_upload() -> None:
+    """Take the picture off the bar: with the key it is forgotten, and Streamlit offers no other way."""
+    st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
+
+
+def show_examples() -> None:
+    """Queries to click, for somebody who sees the page for the first time."""
+    with st.container(key="examples", horizontal=True, vertical_alignment="center"):
+        show_line("Try")
+        for example in EXAMPLES:
+            st.button(example, on_click=change, kwargs={"q": example})
+
+
+def _go_home() -> None:
+    forget_upload()
+    change(**NOTHING, where=EVERYTHING, sort="relevance", relevant=False)
+
+
+def _ask_words(asked: Asked) -> None:
+    st.session_state[WORDS] = asked.q  # the address is what holds; Back changes it alone
+    st.text_input(
+        "Search",
+        key=WORDS,
+        type="search",
+        placeholder='Try "two dogs on a beach", or "kitten + snow - cat"',
+        max_chars=MAX_WORDS,
+        label_visibility="collapsed",
+        on_change=lambda: change(**NOTHING | {"q": st.session_state[WORDS].strip()}),
+    )
+
+
+def _ask_picture() -> UploadedFile | None:
+    key = f"picture-{st.session_state.setdefault(UPLOADS, 0)}"
+    return st.file_uploader(
+        "Search by a picture",
+        type="image",
+        key=key,
+        label_visibility="collapsed",
+        on_change=lambda: change(photo=None),
+        width=240,
+    )
+
+
+def _ask_space(status: Status, wanted: str | None) -> None:
+    if len(status.spaces) < 2:
+        return
+    known = {space.name: space for space in status.spaces}
+    default = next((name for name, space in known.items() if space.is_default), None)
+    fused = [wanted] if wanted and "," in wanted else []
+    st.session_state[SPACE] = wanted if wanted in [*known, *fused] else default
+    st.selectbox(
+        "Space",
+        [*known, *fused],
+        key=SPACE,
+        format_func=lambda name: (
+            name if name not in known or known[name].reads_text else f"{name} (pictures only)"
+        ),
+        label_visibility="collapsed",
+        on_change=lambda: change(space=st.session_state[SPACE]),
+        width=200,
+    )
+
+
+def _refuse_paths(query: Query) -> None:
+    """Reading files by name is for the command, whose user is at the machine."""
+    if any(hasattr(term.what, "source") for term in query.terms):
+        raise QueryError("the page opens no files by their path; drop the picture beside the words")
