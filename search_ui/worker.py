@@ -71,12 +71,19 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
                 confirm=ask,
             )
             return list(_summary(report))
+        case {"map": space}:
+            chart = library.map(space, on_step=_step, notify=lambda line: _tell(note=line))
+            return [f"{len(chart.ids):,} photos in {len(chart.clusters):,} groups"]
     raise GlimpseError(f"no such task: {task}")
 
 
 def _show(progress: Progress) -> None:
     what = {"looking": "Looking for pictures", "embedding": "Embedding"}[progress.stage]
     _tell(what=what, steps=progress.done, of=progress.total, seconds=progress.seconds)
+
+
+def _step(what: str, done: int, total: int) -> None:
+    _tell(what=what[:1].upper() + what[1:], steps=done, of=total)
 
 
 def _summary(report: BuildReport) -> Iterator[str]:
