@@ -6,7 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["show_card", "show_figures", "show_progress", "show_section", "show_style", "show_title"]
+__all__ = [
+    "card",
+    "show_card",
+    "show_figures",
+    "show_progress",
+    "show_section",
+    "show_strip",
+    "show_style",
+    "show_title",
+]
+
+IN_STRIP = 6
+"""Pictures; where there are more, a number says so."""
 
 
 def show_style() -> None:
@@ -14,9 +26,10 @@ def show_style() -> None:
     st.html(Path(__file__).with_name("cards.css"))
 
 
-def show_title(text: str) -> None:
-    """The page's own heading."""
-    st.html(f'<h1 class="glimpse-title">{html.escape(text)}</h1>')
+def show_title(text: str, line: str = "") -> None:
+    """The page's own heading, and a quiet line below it."""
+    below = f'<p class="glimpse-line">{html.escape(line)}</p>' if line else ""
+    st.html(f'<h1 class="glimpse-title">{html.escape(text)}</h1>{below}')
 
 
 def show_section(text: str, line: str = "") -> None:
@@ -44,6 +57,31 @@ def show_card(
     st.html(
         f'<div class="glimpse-card"><h3><bdi>{html.escape(heading)}</bdi>{badge}</h3>'
         f"<p>{told}</p>{wrong}</div>"
+    )
+
+
+def show_strip(pictures: Sequence[tuple[str, str]], line: str, below: Sequence[str]) -> None:
+    """Small pictures, each by its address and name, with a line and quieter ones below."""
+    images = "".join(
+        f'<img src="{html.escape(src)}" alt="{html.escape(name)}" title="{html.escape(name)}" loading="lazy">'
+        for src, name in pictures[:IN_STRIP]
+    )
+    more = f"<span>+{len(pictures) - IN_STRIP:,}</span>" if len(pictures) > IN_STRIP else ""
+    quiet = "".join(f"<p><bdi>{html.escape(text)}</bdi></p>" for text in below[:IN_STRIP])
+    st.html(
+        f'<div class="glimpse-strip"><div>{images}{more}</div>'
+        f'<div class="glimpse-card"><h3>{html.escape(line)}</h3>{quiet}</div></div>'
+    )
+
+
+def card(key: str) -> "st.delta_generator.DeltaGenerator":
+    """A frame for one thing and the buttons for it."""
+    return st.container(
+        border=True,
+        key=key,
+        horizontal=True,
+        vertical_alignment="center",
+        horizontal_alignment="distribute",
     )
 
 

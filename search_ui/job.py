@@ -32,6 +32,8 @@ class Told:
     ended: Literal["done", "failed", "stopped"] | None = None
     lines: tuple[str, ...] = ()
     """How it ended."""
+    found: Any = None
+    """What it was to find out."""
 
 
 class Job:
@@ -40,6 +42,7 @@ class Job:
     def __init__(self, title: str, task: dict[str, Any]) -> None:
         """`title` says for readers what is done; `task` is for `search_ui.worker`."""
         self.title = title
+        self.task = task
         self.told = Told()
         self.is_stopping = False
         self._process = subprocess.Popen(

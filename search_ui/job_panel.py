@@ -1,12 +1,14 @@
 """The task that runs: how far it is, its question, a button to stop it, and how it ended."""
 
+from typing import Any
+
 import streamlit as st
 
 from search_ui.cards import show_progress
-from search_ui.job import Job, Told, current
+from search_ui.job import Job, Told, current, start
 from search_ui.literal import show_error, show_line, show_notice
 
-__all__ = ["is_busy", "show_job"]
+__all__ = ["do_first", "is_busy", "show_job"]
 
 EVERY_S = 0.7
 
@@ -27,6 +29,19 @@ def show_job() -> None:
             st.fragment(_watch, run_every=EVERY_S)(job)
         else:
             _show_end(job)
+
+
+def do_first(title: str, task: dict[str, Any]) -> None:
+    """Begin what a page needs before it can be drawn, and show how far it is; what failed waits for a click."""
+    last = current()
+    fails = last is not None and last.task == task and last.told.ended in ("failed", "stopped")
+    if not is_busy() and not fails:
+        last = start(title, task)
+    show_job()
+    if not is_busy():
+        st.button(f"{title}: start again", on_click=start, args=(title, task))
+    elif last is not None and last.task != task:
+        show_notice(f"{title[:1].lower()}{title[1:]} begins when this has ended; then reload the page")
 
 
 def _watch(job: Job) -> None:

@@ -9,13 +9,12 @@ from indexer import Library, State, Status, known_models
 from indexer.errors import GlimpseError
 from search_ui import cards, job, opened
 from search_ui.job_panel import is_busy, show_job
-from search_ui.literal import readable, show_error, show_line
+from search_ui.literal import readable, show_error
 from search_ui.skipped import show_skipped
+from search_ui.units import size
 
 __all__ = ["page"]
 
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
-AS_BEFORE = "as before"
 PROBLEM = "problem"
 """Where what went wrong in a click waits to be shown."""
 WORDS = {State.PRESENT: "photos", State.FAILED: "skipped"}
@@ -33,8 +32,7 @@ def page() -> None:
 
 def _draw(library: Library) -> None:
     status = library.status()
-    cards.show_title("Library")
-    show_line(readable(status.folder))
+    cards.show_title("Library", readable(status.folder))
     figures = st.empty()  # the sizes take longest, and come last
     with figures:
         cards.show_figures(_figures(status))
@@ -56,7 +54,7 @@ def _figures(status: Status) -> dict[str, str]:
 
 def _sizes(library: Library) -> dict[str, str]:
     sizes = library.sizes()
-    return {"on disk": _size(sum(sizes.values()))}
+    return {"on disk": size(sum(sizes.values()))}
 
 
 def _show_folders(status: Status) -> None:
@@ -69,7 +67,7 @@ def _show_folders(status: Status) -> None:
         ]
         reason = root.offline_reason
         lost = f"cannot be reached ({reason}); its photos come back with it" if reason else None
-        with _card(f"root-{number}"):
+        with cards.card(f"root-{number}"):
             cards.show_card(readable(root.path), facts or ["no photos"], lost)
             st.button(
                 "Update",
@@ -120,7 +118,7 @@ def _show_spaces(library: Library, status: Status) -> None:
             f"{space.vectors:,} vectors",
             f"{space.index} index, recall {space.recall:.3f}",
         ]
-        with _card(f"space-{space.name}"):
+        with cards.card(f"space-{space.name}"):
             cards.show_card(space.name, facts, mark="default" if space.is_default else "")
             st.button(
                 "Update",
@@ -160,16 +158,6 @@ def _show_models(status: Status) -> None:
         )
 
 
-def _card(key: str) -> "st.delta_generator.DeltaGenerator":
-    return st.container(
-        border=True,
-        key=key,
-        horizontal=True,
-        vertical_alignment="center",
-        horizontal_alignment="distribute",
-    )
-
-
 def _build(paths: Iterable[str], title: str, **options: object) -> None:
     try:
         job.start(title, {"build": list(paths), **options})
@@ -182,12 +170,3 @@ def _use(library: Library, space: str) -> None:
         library.use(space)
     except GlimpseError as error:
         st.session_state[PROBLEM] = str(error)
-
-
-def _size(count: float) -> str:
-    """Bytes in the unit that reads best."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"

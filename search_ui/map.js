@@ -28,7 +28,8 @@ class PhotoMap {
 
   show(data) {
     if (data.version !== this.data?.version) {
-      this.data = { ...data, x: Float32Array.from(data.x), y: Float32Array.from(data.y) };
+      const fractions = (values) => Float32Array.from(values, (value) => value / 65535);
+      this.data = { ...data, x: fractions(data.x), y: fractions(data.y) };
       this.#listClusters();
       this.canvas.setAttribute("aria-label", data.label);
     }

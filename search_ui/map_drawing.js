@@ -68,13 +68,14 @@ function colourOf(cluster) {
 
 // The scene: places on the screen, and which points are pictures of which edge.
 function arrange(map, view) {
-  const xs = map.x.map((value) => view.x(value / 65535));
-  const ys = map.y.map((value) => view.y(value / 65535));
+  view.cover(map.x, map.y);
+  const xs = map.x.map((value) => view.x(value));
+  const ys = map.y.map((value) => view.y(value));
   let visible = 0;
   for (let i = 0; i < xs.length; i++)
     if (xs[i] >= 0 && ys[i] >= 0 && xs[i] <= view.width && ys[i] <= view.height) visible++;
   const room = Math.sqrt((view.width * view.height) / Math.max(visible, 1));
-  const edge = Math.round(Math.min(Math.max(room * 0.62, 38), 110));
+  const edge = Math.round(Math.min(Math.max(room * 0.5, 38), 110));
   return { xs, ys, edge, pictures: choosePictures(xs, ys, view, edge, MOST_PICTURES) };
 }
 

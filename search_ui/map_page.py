@@ -7,11 +7,11 @@ import streamlit as st
 
 from indexer import Filter, Library, Photo, PhotoMap, Query
 from indexer.errors import GlimpseError
-from search_ui import cards, going, job, opened
+from search_ui import cards, going, opened
 from search_ui.address import EVERYTHING, asked, change
 from search_ui.chart import show_chart
 from search_ui.gallery import show_gallery
-from search_ui.job_panel import is_busy, show_job
+from search_ui.job_panel import do_first
 from search_ui.literal import show_error, show_line, show_notice
 from search_ui.questions import Question, keep
 from search_ui.search.facts import viewed
@@ -45,7 +45,7 @@ def _draw(library: Library) -> None:
     try:
         chart = library.map(space, on_step=_refuse)
     except _Undrawn:
-        _draw_later(space)
+        do_first(TITLE, {"map": space})
         return
     known = {photo.id: photo for photo in library.photos(Filter(include_offline=True))}
     photos = [known[id] for id in chart.ids.tolist()]
@@ -57,18 +57,6 @@ def _draw(library: Library) -> None:
 
 def _refuse(*_: object) -> None:
     raise _Undrawn
-
-
-def _draw_later(space: str | None) -> None:
-    """Have the map drawn aside; when that is done, this page is drawn anew."""
-    last = job.current()
-    if not is_busy() and not (last and last.title == TITLE and last.told.ended != "done"):
-        job.start(TITLE, {"map": space})
-    show_job()
-    if not is_busy():
-        st.button("Draw the map", on_click=job.start, args=(TITLE, {"map": space}))
-    elif (running := job.current()) and running.title != TITLE:
-        show_notice("the map is drawn when this has ended")
 
 
 def _show(library: Library, chart: PhotoMap, photos: Sequence[Photo]) -> None:

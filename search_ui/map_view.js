@@ -1,6 +1,7 @@
 // Where things are: the part of the map that is in view, what lies under a pointer, what a line encloses.
 
 const PADDING = 48;
+const STRETCH = 1.8;
 const CLOSEST = 60; // times the size at which the whole map is seen
 
 class View {
@@ -9,6 +10,8 @@ class View {
   scale = 1;
   left = 0;
   top = 0;
+  bounds = [[0, 1], [0, 1]];
+  stretch = [1, 1];
 
   resize(width, height) {
     // The middle stays in the middle.
@@ -17,16 +20,29 @@ class View {
     [this.width, this.height] = [width, height];
   }
 
+  // How places become pixels: the points fill the screen. One direction may be stretched, within reason.
+  cover(xs, ys) {
+    this.bounds = [xs, ys].map((values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [1, 0]));
+    const sizes = [this.width, this.height];
+    const room = this.bounds.map(([low, high], i) => (sizes[i] - 2 * PADDING) / Math.max(high - low, 0.001));
+    this.stretch = room.map((pixels, i) => Math.min(pixels, STRETCH * room[1 - i]));
+  }
+
   fit() {
     [this.scale, this.left, this.top] = [1, 0, 0];
   }
 
   x(value) {
-    return (PADDING + value * (this.width - 2 * PADDING)) * this.scale + this.left;
+    return this.#place(value, 0, this.width) * this.scale + this.left;
   }
 
   y(value) {
-    return (PADDING + value * (this.height - 2 * PADDING)) * this.scale + this.top;
+    return this.#place(value, 1, this.height) * this.scale + this.top;
+  }
+
+  #place(value, axis, size) {
+    const [low, high] = this.bounds[axis];
+    return size / 2 + (value - (low + high) / 2) * this.stretch[axis];
   }
 
   pan(dx, dy) {

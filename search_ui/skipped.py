@@ -20,11 +20,12 @@ REASONS = 5
 def show_skipped(library: Library) -> None:
     """The section; a search in it draws nothing else anew."""
     rows = [(readable(photo.path), photo.reason or "") for photo in library.errors()]
-    cards.show_section("Skipped files", "" if rows else "None: every file could be read.")
     if not rows:
+        cards.show_section("Skipped files", "None: every file could be read.")
         return
     frequent = Counter(reason for _, reason in rows).most_common(REASONS)
-    show_line("Most often: " + "; ".join(f"{reason} ({count:,})" for reason, count in frequent))
+    most = "; ".join(f"{reason} ({count:,})" for reason, count in frequent)
+    cards.show_section("Skipped files", f"Most often: {most}")
     wanted = st.text_input(
         "Search in paths and reasons", key="skipped-words", type="search", placeholder="truncated"
     ).casefold()

@@ -74,6 +74,10 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
         case {"map": space}:
             chart = library.map(space, on_step=_step, notify=lambda line: _tell(note=line))
             return [f"{len(chart.ids):,} photos in {len(chart.clusters):,} groups"]
+        case {"duplicates": _}:
+            groups = library.duplicates(on_step=_step)
+            _tell(found=[[group.kind, [photo.id for photo in group.photos]] for group in groups])
+            return [f"{len(groups):,} groups of photos that are the same"]
     raise GlimpseError(f"no such task: {task}")
 
 
