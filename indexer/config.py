@@ -72,6 +72,8 @@ class SearchConfig(Section):
     """`[search]`."""
 
     top: Positive = 20
+    fusion: Literal["rrf", "scores"] = "rrf"
+    """How the answers of several spaces become one."""
 
 
 class RuntimeConfig(Section):

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, overload
 
 from storage.records import ContentRecord, PhotoRecord, State
 
-__all__ = ["Answer", "Hit", "Photo", "RootStatus", "SpaceStatus", "Status"]
+__all__ = ["Answer", "Hit", "Photo", "Relevance", "RootStatus", "SpaceStatus", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,14 @@ def _known(content: ContentRecord) -> dict[str, Any]:
     return values
 
 
+class Relevance(StrEnum):
+    """Whether a result answers the query."""
+
+    LIKELY = "likely"
+    MAYBE = "maybe"
+    UNLIKELY = "unlikely"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One result."""
@@ -63,8 +72,10 @@ class Hit:
     rank: int
     """1 for the best."""
     score: float
-    """Cosine of the query's embedding and the photo's, -1 to 1."""
+    """Cosine of the query's embedding and the photo's, -1 to 1; of several spaces, as they are fused."""
     photo: Photo
+    relevance: Relevance | None = None
+    """None where too little is known of the library or the space to tell."""
 
     @property
     def path(self) -> Path:
@@ -84,10 +95,14 @@ class Answer(Sequence[Hit]):
     query: str
     space: str
     total: int
-    """How many photos could have answered: those that pass the filter and the threshold."""
+    """How many photos there are to page through: all that pass the filter, the threshold and `relevant`."""
     hits: tuple[Hit, ...]
     notices: tuple[str, ...] = ()
     """What the user should know, such as that a text was too long and was cut."""
+    likely: int | None = None
+    """How many photos are likely answers; None where that cannot be told."""
+    relevant: int | None = None
+    """How many are likely or may be."""
 
     def __len__(self) -> int:
         return len(self.hits)

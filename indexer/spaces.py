@@ -103,7 +103,7 @@ class Spaces:
     def embedder(self, space: SpaceRecord, notify: Notify) -> Embedder:
         """The space's embedder on the processor; a model whose export is gone is exported again."""
         if space.fingerprint not in self._embedders:
-            folder = self._folder(space)
+            folder = self.folder(space)
             try:
                 embedder = bundle.load(folder, self._config.threads)
             except ModelError as error:
@@ -128,7 +128,7 @@ class Spaces:
     def check_source(self, space: SpaceRecord, notify: Notify) -> None:
         """Raise ModelError where the space's weights lie in a file of the user's that is another one now."""
         source = run_folder(self._library, space.model) or _local_source(space.model)
-        exported = self._folder(space)
+        exported = self.folder(space)
         if source is None or not exported.exists():
             return
         if _newest_change(source) > exported.stat().st_mtime:
@@ -148,7 +148,8 @@ class Spaces:
             )
         return model
 
-    def _folder(self, space: SpaceRecord) -> Path:
+    def folder(self, space: SpaceRecord) -> Path:
+        """Where the space's model lies as it runs."""
         return self._models / bundle.folder_name(space.fingerprint)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "count_by_state",
     "count_failures",
     "count_photos",
+    "count_photos_of",
     "count_vectors",
     "failures",
     "get_photo",
@@ -46,15 +47,25 @@ def _any_hidden(view: View) -> bool:
     return view.connection.execute(hidden.limit(1)).first() is not None
 
 
-def count_photos(view: View, where: Filter, space_id: int) -> int:
-    """How many photos pass the filter and have a vector in the space."""
-    embedded = (embeddings.c.space_id == space_id) & embeddings.c.vector.is_not(None)
-    query = (
-        _joined(select(func.count()))
-        .join(embeddings, embeddings.c.content_id == photos.c.content_id)
-        .where(embedded, *conditions(where, view.roots()))
+def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
+    """How many photos pass the filter and have a vector in one of the spaces."""
+    embedded = exists().where(
+        embeddings.c.space_id.in_(list(space_ids)),
+        embeddings.c.content_id == photos.c.content_id,
+        embeddings.c.vector.is_not(None),
     )
+    query = _joined(select(func.count())).where(embedded, *conditions(where, view.roots()))
     return int(view.connection.scalar(query) or 0)
+
+
+def count_photos_of(view: View, content_ids: Sequence[int], where: Filter) -> int:
+    """How many photos with these bytes pass the filter."""
+    wanted = conditions(where, view.roots())
+    counted = _joined(select(func.count()))
+    return sum(
+        view.connection.scalar(counted.where(photos.c.content_id.in_(ids), *wanted)) or 0
+        for ids in chunked(content_ids)
+    )
 
 
 def photos_of_contents(

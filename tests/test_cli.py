@@ -36,7 +36,8 @@ def test_build_says_what_it_did_on_standard_error(
     first = glimpse("build", photos)
     assert (first.returncode, first.stdout) == (0, b"")
     assert b"1 embedded" in first.stderr
-    assert b"1 known already" in glimpse("build", photos).stderr
+    again = glimpse("build", photos).stderr  # within two seconds of its making a file is read again
+    assert b"1 known already" in again or b"1 unchanged" in again
 
 
 def test_build_ends_with_3_when_files_were_skipped_and_errors_lists_them(

@@ -14,6 +14,8 @@ def search_answer(answer: Answer) -> dict[str, Any]:
         "query": answer.query,
         "space": answer.space,
         "total": answer.total,
+        "likely": answer.likely,
+        "relevant": answer.relevant,
         "results": [_hit(hit) for hit in answer],
     }
 
@@ -32,4 +34,5 @@ def _hit(hit: Hit) -> dict[str, Any]:
     photo = asdict(hit.photo)
     photo_id, path = photo.pop("id"), str(photo.pop("path"))
     known = {key: value for key, value in photo.items() if value is not None}
-    return {"rank": hit.rank, "score": hit.score, "path": path, "photo_id": photo_id, **known}
+    found = {"rank": hit.rank, "score": hit.score, "relevance": hit.relevance}
+    return {**found, "path": path, "photo_id": photo_id, **known}

@@ -77,20 +77,26 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
-        for name, group in groups.items():
-            chosen = {
-                each.name: values.pop(each.name) for each in fields(group) if each.name in values
-            }
-            values[name] = group(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
-            )
-        raise typer.Exit(_guarded(values[parameters[0].name], lambda: function(**values)))
+        common = _take(values, Common)
+
+        def action() -> int | None:  # what checks itself is made where an error becomes one line
+            for name, group in groups.items():
+                values[name] = common if group is Common else _take(values, group)
+            return function(**values)
+
+        raise typer.Exit(_guarded(common, action))
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=keyword) for parameter in ends]
     )
     return run
+
+
+def _take(values: dict[str, Any], group: Any) -> Any:
+    """A dataclass of its fields' values, which leave `values`."""
+    chosen = {each.name: values.pop(each.name) for each in fields(group) if each.name in values}
+    return group(**{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()})
 
 
 def _options(groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from indexer import Config, Filter, Query
+from indexer import Answer, Config, Filter, Query
 from indexer.cli import answers, console
 from indexer.cli.command import INTERRUPTED, Common, JsonObject
 
@@ -28,7 +28,20 @@ def search(
         ),
     ],
     top: Annotated[int | None, typer.Option("-t", "--top", help="Results at most.")] = None,
+    offset: Annotated[int, typer.Option(help="Results to leave out first, for paging.")] = 0,
     threshold: Annotated[float | None, typer.Option(help="The least score.")] = None,
+    relevant: Annotated[
+        bool, typer.Option("--relevant", help="Only what is likely or may be an answer.")
+    ] = False,
+    sort: Annotated[
+        str, typer.Option(help="relevance; or newest or oldest, of what is relevant.")
+    ] = "relevance",
+    more: Annotated[
+        list[int] | None, typer.Option(metavar="ID", help="A photo that is right: find more so.")
+    ] = None,
+    less: Annotated[
+        list[int] | None, typer.Option(metavar="ID", help="A photo that is wrong.")
+    ] = None,
     as_json: JsonObject = False,
     filepath_only: Annotated[
         bool, typer.Option("-f", "--filepath-only", help="Print paths alone.")
@@ -50,11 +63,16 @@ def search(
             top,
             where=where,
             space=common.space,
+            offset=offset,
             threshold=threshold,
+            relevant=relevant,
+            sort=sort,  # type: ignore[arg-type]  # checked there
+            more=more or (),
+            less=less or (),
             include_self=include_self,
             notify=console.note,
         )
-    for notice in (*answer.notices, *_file_notice(query)):
+    for notice in (*answer.notices, *_relevance_notice(answer), *_file_notice(query)):
         console.note(notice)
     if as_json:
         print(json.dumps(answers.search_answer(answer)))
@@ -80,6 +98,16 @@ def ui(
         return subprocess.call(command)
     except KeyboardInterrupt:  # the page has ended by the same key
         return INTERRUPTED
+
+
+def _relevance_notice(answer: Answer) -> list[str]:
+    """Where relevance ends, for somebody who looks at a list that does not."""
+    if answer.relevant is None or answer.likely is None or not sys.stderr.isatty():
+        return []
+    maybe = answer.relevant - answer.likely
+    return [
+        f"{answer.likely} likely, {maybe} maybe; the rest is unlikely (--relevant leaves it out)"
+    ]
 
 
 def _file_notice(query: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from indexer.errors import UsageError
 from indexer.evaluation.gallery import Gallery, Labels, folder_labels, label_rows
 from indexer.evaluation.ranking import Ids
 from indexer.evaluation.results import FOLDERS, PARENTS, EvaluationOptions
-from indexer.query import MAX_TEXT
+from indexer.terms import MAX_TEXT
 
 __all__ = ["LabelQuestions", "Questions", "WordQuestions", "read_questions"]
 

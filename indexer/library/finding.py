@@ -1,5 +1,7 @@
 """Asking a library: searches, neighbours, and what is known of photos."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,9 @@ from indexer.library.opened import Opened
 from indexer.progress import silently
 from indexer.query import Query
 from indexer.results import Answer, Photo
-from indexer.search import Searcher, SearchOptions
+from indexer.search.answering import SearchOptions, Sort
+from indexer.search.asking import Asking
+from indexer.search.ranking import Marks
 from indexer.spaces import choose_space
 from storage import lookup
 from storage.filters import Filter
@@ -30,31 +34,40 @@ class Finding(Opened):
         space: str | None = None,
         offset: int = 0,
         threshold: float | None = None,
+        relevant: bool = False,
+        sort: Sort = "relevance",
+        more: Sequence[int] = (),
+        less: Sequence[int] = (),
         include_self: bool = False,
         notify: Notify = silently,
     ) -> Answer:
         """The k photos nearest to the query, best first, among those that pass the filter.
 
         A string is an expression as `Query.parse` reads it. `k` is the configuration's `top` by
-        default; `offset` leaves out results at the start; `threshold` is the least cosine. The very pictures that
-        were asked with are left out unless `include_self`. Never fewer results than there are.
+        default; `offset` leaves out results at the start. Never fewer results than there are.
+
+        `space` names one space, or several whose rankings are fused: "clip,2:dino", with weights; words are
+        asked where they are read, pictures where only pictures are. `threshold` is the least score; `relevant`
+        leaves out what is unlikely to be an answer, and so does `sort` by "newest" or "oldest". `more` and `less`
+        are ids of photos that are right and wrong, from which the answer learns. The very pictures that were
+        asked with are left out unless `include_self`.
 
         Raises QueryError, NoTextError where words are asked of a space without text, PictureError for a picture
         that cannot be read, UsageError for an unknown space.
         """
         parsed = Query.parse(query) if isinstance(query, str) else query
-        options = SearchOptions(
-            self._config.search.top if k is None else k, offset, threshold, include_self
+        top = self._config.search.top if k is None else k
+        options = SearchOptions(top, offset, threshold, relevant, sort, include_self)
+        marks = Marks(tuple(more), tuple(less))
+        asking = Asking(
+            self._spaces,
+            self._indexes,
+            self._backgrounds,
+            self._config.build.limits(),
+            self._config.search.fusion,
         )
-        with self._reading(space) as (view, record, index):
-            searcher = Searcher(
-                view,
-                record,
-                index,
-                lambda: self._spaces.embedder(record, notify),
-                self._config.build.limits(),
-            )
-            return searcher.answer(parsed, where, options)
+        with self._catalog().view() as view:
+            return asking.answer(view, parsed, space, where, marks, options, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
         """The k photos nearest to one of the library, itself and its exact copies left out.

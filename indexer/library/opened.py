@@ -10,6 +10,7 @@ from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
+from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
 from storage import lookup
 from storage.catalog import Catalog, View
@@ -29,6 +30,7 @@ class Opened:
         self._opened = catalog
         self._spaces = Spaces(folder, config.runtime)
         self._indexes = Indexes(folder)
+        self._backgrounds = Backgrounds()
 
     @classmethod
     def open(

@@ -91,12 +91,15 @@ class Decoded:
 
 
 def load_picture(
-    source: Source, limits: Limits | None = None, at_least: int | None = None
+    source: Source,
+    limits: Limits | None = None,
+    at_least: int | None = None,
+    suffix: bytes = b"",
 ) -> Image.Image:
     """Load a picture as upright RGB in sRGB: the contents of a file, its path, or an open image.
 
-    The decoder may leave out detail while no edge falls below `at_least` pixels.
-    Raises PictureError, whose message is the reason.
+    The decoder may leave out detail while no edge falls below `at_least` pixels; `suffix` tells RAW files apart where
+    there is no path. Raises PictureError, whose message is the reason.
     """
     limits = limits or Limits()
     if isinstance(source, Image.Image):
@@ -104,12 +107,12 @@ def load_picture(
             limits.check_pixels(*source.size)
             return _upright_srgb(source)
     if isinstance(source, bytes):
-        data, suffix = source, b""
+        data = source
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source)
         (data, _), suffix = read_file(str(path), limits), path.suffix.lower().encode()
     else:
-        data, suffix = _read_stream(source, limits), b""
+        data = _read_stream(source, limits)
     return decode(data, limits, at_least, suffix).image
 
 

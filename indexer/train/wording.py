@@ -2,7 +2,7 @@
 
 import re
 
-from indexer.query import MAX_TEXT
+from indexer.terms import MAX_TEXT
 
 __all__ = ["caption", "folder_name"]
 

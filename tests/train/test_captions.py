@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from indexer.errors import UsageError
-from indexer.query import MAX_TEXT
+from indexer.terms import MAX_TEXT
 from indexer.train.captions import gather
 
 DESCRIPTION, XP_TITLE, XP_KEYWORDS, XMP = 0x010E, 0x9C9B, 0x9C9E, 0x02BC

@@ -1,0 +1,102 @@
+"""A question put to one space or several: each part of it where it is understood, the rankings fused."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from indexer.embedders.base import Embedder, Notify
+from indexer.errors import NoTextError, UsageError
+from indexer.indexes import Indexes
+from indexer.pictures.limits import Limits
+from indexer.query import Query
+from indexer.results import Answer
+from indexer.search.answering import Answering, SearchOptions
+from indexer.search.background import Backgrounds
+from indexer.search.embedding import TermEmbedder
+from indexer.search.fusion import FusedRanking, Fusion, share_out
+from indexer.search.ranking import Marks, Ranking, SpaceRanking, direct
+from indexer.spaces import Spaces, choose_space
+from storage.catalog import View
+from storage.filters import Filter
+from storage.lookup import allowed_contents
+from storage.records import SpaceRecord
+
+__all__ = ["Asking"]
+
+WEIGHTED = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What questions are answered with."""
+
+    spaces: Spaces
+    indexes: Indexes
+    backgrounds: Backgrounds
+    limits: Limits
+    fusion: Fusion
+
+    def answer(
+        self,
+        view: View,
+        query: Query,
+        named: str | None,
+        where: Filter,
+        marks: Marks,
+        options: SearchOptions,
+        notify: Notify,
+    ) -> Answer:
+        """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
+        chosen = _choose(view, named)
+        allowed = allowed_contents(view, where)
+        queries = share_out(query, [space for space, _ in chosen]) if len(chosen) > 1 else [query]
+        asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
+        for (space, weight), part in zip(chosen, queries, strict=True):
+            if query.terms and not part.terms:
+                notices.append(f"space {space.name} has no part in this query")
+                continue
+            index = self.indexes.at(view, space)
+            embedder = self._embedder(space, notify)
+            background = self.backgrounds.of(space, index, self.spaces.folder(space), embedder)
+            terms = TermEmbedder(view, space, index, embedder, self.limits)
+            direction = direct(part, marks, terms, background)
+            rankings.append(SpaceRanking(index, direction, background, allowed))
+            asked.append((space, weight))
+            left_out |= terms.asked_with
+            notices += terms.notices
+        return Answering(
+            view,
+            [space for space, _ in asked],
+            self._fused(rankings, asked),
+            where,
+            options,
+            left_out,
+        ).answer(str(query), notices)
+
+    def _fused(
+        self, rankings: Sequence[Ranking], asked: Sequence[tuple[SpaceRecord, float]]
+    ) -> Ranking:
+        if not rankings:
+            raise NoTextError(
+                "none of these spaces has a part in this query; name one that reads words"
+            )
+        if len(rankings) == 1:
+            return rankings[0]
+        return FusedRanking(rankings, [weight for _, weight in asked], self.fusion)
+
+    def _embedder(self, space: SpaceRecord, notify: Notify) -> Callable[[], Embedder]:
+        return lambda: self.spaces.embedder(space, notify)
+
+
+def _choose(view: View, named: str | None) -> list[tuple[SpaceRecord, float]]:
+    """Spaces with their weights. Raises UsageError."""
+    if named is None or named in {space.name for space in view.spaces()}:
+        return [(choose_space(view, named), 1.0)]
+    chosen = []
+    for name in named.split(","):
+        weighted = WEIGHTED.fullmatch(name.strip())
+        weight = float(weighted[1]) if weighted else 1.0
+        if weight <= 0:
+            raise UsageError(f"space {name.strip()} has weight {weight:g}; it must be above 0")
+        chosen.append((choose_space(view, weighted[2] if weighted else name.strip()), weight))
+    return chosen

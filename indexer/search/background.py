@@ -1,0 +1,133 @@
+"""What a model says of anything: the distribution that a query's scores are held against.
+
+A photo that every text likes a little, as some do in every joint space, is no answer to one of them. So a score
+is measured in standard deviations above what unrelated queries give the very same photo.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.embedders.base import Embedder
+from indexer.search.background_words import BACKGROUND_WORDS
+from storage.records import SpaceRecord
+from storage.vectors import VectorIndex
+
+__all__ = ["Background", "Backgrounds"]
+
+log = logging.getLogger(__name__)
+
+Vectors = NDArray[np.float32]
+SAMPLE = 256
+"""Photos of the library that stand for all of it."""
+LEAST = 8
+"""With fewer photos nothing can be said of their spread."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """Unrelated queries of a space, as L2-normalised rows (n, dim): words, and photos of the library."""
+
+    words: Vectors
+    """Empty where the space reads none."""
+    photos: Vectors
+
+    def of_words(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Mean and standard deviation (n,) of the scores that unrelated words give to these vectors."""
+        return _moments(self.words, vectors, self._spread_of_words)
+
+    def of_photos(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """The same for unrelated pictures."""
+        return _moments(self.photos, vectors, self._spread_of_photos)
+
+    def spread(self, direction: Vectors) -> float:
+        """Standard deviation of the scores that a direction (dim,) gives to the library's photos; 0 if unknown."""
+        return float((self.photos @ direction).std()) if len(self.photos) else 0.0
+
+    def level(self, direction: Vectors) -> float:
+        """Mean of those scores."""
+        return float((self.photos @ direction).mean()) if len(self.photos) else 0.0
+
+    @cached_property
+    def _spread_of_words(self) -> float:
+        return _usual_spread(self.words, self.photos)
+
+    @cached_property
+    def _spread_of_photos(self) -> float:
+        return _usual_spread(self.photos, self.photos)
+
+
+def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors, Vectors]:
+    """A single photo's spread is a rough estimate, so it is drawn half-way to that of all."""
+    if not len(queries):
+        zeros = np.zeros(len(vectors), np.float32)
+        return zeros, zeros
+    scores = vectors @ queries.T
+    return scores.mean(axis=1), (scores.std(axis=1) + np.float32(usual)) / 2
+
+
+def _usual_spread(queries: Vectors, photos: Vectors) -> float:
+    return float((photos @ queries.T).std(axis=1).mean()) if len(queries) and len(photos) else 0.0
+
+
+class Backgrounds:
+    """The backgrounds of a library's spaces."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, Vectors] = {}
+
+    def of(
+        self,
+        space: SpaceRecord,
+        index: VectorIndex,
+        folder: Path,
+        embedder: Callable[[], Embedder],
+    ) -> Background:
+        """A space's background as of its vectors; words are embedded once and kept in the model's `folder`."""
+        if space.fingerprint not in self._words:
+            self._words[space.fingerprint] = (
+                _words(folder, space.dim, embedder)
+                if space.reads_text
+                else np.empty((0, space.dim), np.float32)
+            )
+        return Background(self._words[space.fingerprint], _sample(index))
+
+
+def _words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
+    version = hashlib.sha256("\n".join(BACKGROUND_WORDS).encode()).hexdigest()[:12]
+    kept = folder / f"background-{version}.npy"
+    try:
+        found: Vectors = np.load(kept, allow_pickle=False)
+        if found.shape == (len(BACKGROUND_WORDS), dim) and np.isfinite(found).all():
+            return found
+    except (OSError, ValueError, EOFError):
+        pass  # not there yet, or damaged: it is derived, and made anew
+    made = embedder().embed_texts(BACKGROUND_WORDS)
+    _keep(made, kept)
+    return made
+
+
+def _keep(vectors: Vectors, path: Path) -> None:
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            np.save(file, vectors)
+        os.replace(aside, path)
+    except OSError as error:  # a library that cannot be written to can still be asked
+        log.info("%s cannot be kept: %s", path, error)
+
+
+def _sample(index: VectorIndex) -> Vectors:
+    """Vectors (n, dim) of some photos of the library, the same at each call; none where it has too few."""
+    ids = index.ids()
+    if len(ids) < LEAST:
+        return np.empty((0, index.dim), np.float32)
+    chosen = np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)
+    return index.vectors(np.sort(chosen))
