@@ -2,18 +2,19 @@
 
 import re
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from indexer import Filter
 from indexer.errors import UsageError
 
-__all__ = ["EVERYTHING", "MAX_WORDS", "SORTS", "Asked", "asked", "change", "parameters"]
+__all__ = ["EVERYTHING", "MAX_WORDS", "SORTS", "Asked", "Sort", "asked", "change", "parameters"]
 
 MAX_WORDS = 1000
 """Characters of a query; an address takes no more than some thousands."""
-SORTS = ("relevance", "newest", "oldest")
+Sort = Literal["relevance", "newest", "oldest"]
+SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest")
 EVERYTHING = Filter()
 
 ID = re.compile(r"\d{1,18}")  # what SQLite can count to
@@ -28,7 +29,7 @@ class Asked:
     q: str = ""
     """Words or an expression."""
     space: str | None = None
-    sort: str = "relevance"
+    sort: Sort = "relevance"
     relevant: bool = False
     """Whether only photos that are likely or may be meant are shown."""
     more: tuple[int, ...] = ()
@@ -42,11 +43,11 @@ class Asked:
 def asked() -> Asked:
     """What the address says; what makes no sense in it is passed over."""
     given = st.query_params
-    sort = given.get("sort", "")
+    sort = next((each for each in SORTS if each == given.get("sort")), SORTS[0])
     return Asked(
         q=given.get("q", "").strip()[:MAX_WORDS] or _like(given.get("like")),
         space=given.get("space"),
-        sort=sort if sort in SORTS else SORTS[0],
+        sort=sort,
         relevant=given.get("relevant") == "yes",
         more=_ids(given.get("more")),
         less=_ids(given.get("less")),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer import Filter, Library, Photo, Query
-from search_ui.address import EVERYTHING
+from indexer.results import Relevance
+from search_ui.address import EVERYTHING, Sort
 from search_ui.literal import readable
 
 __all__ = ["Page", "Question", "item", "keep", "recall"]
@@ -41,7 +42,7 @@ class Question:
     query: Query
     where: Filter = EVERYTHING
     space: str | None = None
-    sort: str = "relevance"
+    sort: Sort = "relevance"
     relevant: bool = False
     more: tuple[int, ...] = ()
     less: tuple[int, ...] = ()
@@ -66,21 +67,19 @@ class Question:
             return Page([item(photo) for photo in photos], library.count(self.where))
         started = time.perf_counter()
         answer = library.search(
-            self.query, count, where=self.where, space=self.space, offset=offset, **self._options()
+            self.query,
+            count,
+            where=self.where,
+            space=self.space,
+            offset=offset,
+            relevant=self.relevant,
+            sort=self.sort,
+            more=self.more,
+            less=self.less,
         )
-        return Page(
-            [item(hit.photo, hit.score, getattr(hit, "relevance", None)) for hit in answer],
-            answer.total,
-            answer.notices,
-            getattr(answer, "relevant", None),
-            time.perf_counter() - started,
-        )
-
-    def _options(self) -> dict[str, Any]:
-        given = {"sort": self.sort, "relevant": self.relevant, "more": self.more, "less": self.less}
-        return {
-            name: value for name, value in given.items() if value not in ("relevance", False, ())
-        }
+        took = time.perf_counter() - started
+        hits = [item(hit.photo, hit.score, hit.relevance) for hit in answer]
+        return Page(hits, answer.total, answer.notices, answer.relevant, took)
 
 
 def keep(question: Question) -> str:
@@ -99,7 +98,9 @@ def recall(token: str) -> Question | None:
         return _kept.get(token)
 
 
-def item(photo: Photo, score: float | None = None, relevance: str | None = None) -> dict[str, Any]:
+def item(
+    photo: Photo, score: float | None = None, relevance: Relevance | None = None
+) -> dict[str, Any]:
     """A photo as the gallery takes it: few bytes, since ten thousand may be asked for."""
     width, height = photo.width or 1, photo.height or 1
     return {
@@ -111,5 +112,5 @@ def item(photo: Photo, score: float | None = None, relevance: str | None = None)
         "height": photo.height or 0,
         "size": photo.size,
         "score": "" if score is None else f"{score:.2f}",
-        "relevance": str(relevance or ""),
+        "relevance": relevance.value if relevance else "",
     }

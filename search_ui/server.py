@@ -63,6 +63,8 @@ def _settings(port: int) -> dict[str, Any]:
         "browser.serverAddress": HOST,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
+        "theme.light.primaryColor": "#3451c6",
+        "theme.dark.primaryColor": "#93a8ff",
         "client.toolbarMode": "minimal",
         "logger.hideWelcomeMessage": True,
         "runner.magicEnabled": False,  # it would show the docstrings of constants on the page

@@ -52,6 +52,7 @@ def show_gallery(
             "token": token,
             "total": page.total,
             "photos": page.photos,
+            "relevant": page.relevant,
             "viewer": viewed,
             "largest": LARGEST_ZIP,
         },

@@ -34,7 +34,7 @@ class Gallery {
     const beginning = JSON.stringify([data.token, data.total, data.photos]);
     if (beginning !== this.beginning) {
       const another = data.token !== this.token;
-      Object.assign(this, { beginning, token: data.token, total: data.total, failed: false });
+      Object.assign(this, { beginning, token: data.token, total: data.total, relevant: data.relevant, failed: false });
       this.items = data.photos;
       this.offset = this.items.length;
       this.loading = null;
@@ -50,7 +50,7 @@ class Gallery {
     if (!width) return;
     this.width = width;
     this.complete = this.offset >= this.total;
-    this.layout = layOut(this.items, width, this.complete);
+    this.layout = layOut(this.items, width, this.complete, this.relevant);
     this.list.style.height = `${this.layout.height}px`;
     this.button.hidden = this.complete;
     this.draw();
@@ -93,7 +93,7 @@ class Gallery {
   }
 
   make(key, where) {
-    if (key === "line") return make("li", { className: "line", textContent: "Below this line, results are unlikely to be what you meant" });
+    if (key === "line") return make("li", { className: "line", textContent: "Below this line, results are unlikely" });
     return drawTile(this.items[where.index], {
       open: (item) => this.viewer.open(item),
       like: (item) => this.act({ do: "like", ids: [item.id] }),

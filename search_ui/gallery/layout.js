@@ -4,7 +4,7 @@ const GAP = 14, PHONE_GAP = 10, CAPTION = 34, LINE = 52, PHONE = 600;
 
 // Tiles {index, left, top, width, height} and, where relevance ends, one {line: true, top}; and the height of all.
 // A last row that is not full waits for the photos to come, so that no tile ever moves.
-function layOut(items, width, complete) {
+function layOut(items, width, complete, relevant) {
   const phone = width < PHONE;
   const gap = phone ? PHONE_GAP : GAP;
   const wanted = phone ? (width - gap) / 2 : Math.min(220, 140 + width / 16);
@@ -22,7 +22,7 @@ function layOut(items, width, complete) {
     top += height + CAPTION + gap;
   };
   let start = 0, sum = 0;
-  const line = lineAt(items);
+  const line = lineAt(items, relevant);
   for (let index = 0; index < items.length; index++) {
     if (index === line) {
       if (start < index) add(start, index, wanted);
@@ -44,11 +44,11 @@ function shapeOf(item, phone) {
   return phone ? 1 : item.shape;
 }
 
-// The first photo that is unlikely to be meant, unless all are.
-function lineAt(items) {
-  const index = items.findIndex((item) => item.relevance === "unlikely");
-  const sorted = items.slice(index).every((item) => item.relevance === "unlikely");
-  return index > 0 && sorted ? index : -1;
+// Behind the last photo that may be meant, once all of those are here; none where nothing follows or nothing is graded.
+function lineAt(items, relevant) {
+  const may = (item) => item.relevance === "likely" || item.relevance === "maybe";
+  const last = items.findLastIndex(may);
+  return relevant > 0 && items.filter(may).length >= relevant && last + 1 < items.length ? last + 1 : -1;
 }
 
 // The nearest ancestor that scrolls, out of the shadow tree too.

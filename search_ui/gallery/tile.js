@@ -40,6 +40,8 @@ function drawTile(item, on) {
       make("button", { className: "like", label: `More like this: ${item.name}`, title: "More like this" }, icon("like")),
     ),
   );
+  if (item.relevance) tile.querySelector(".score").title = `This is ${item.relevance} what you meant`.replace("maybe", "perhaps");
+  tile.classList.add(item.relevance || "ungraded");
   image.onerror = () => tile.classList.add("missing");
   image.srcset = `${address(item, 320)}, ${address(item, 640)} 2x`;
   image.src = address(item, 320);

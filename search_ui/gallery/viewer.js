@@ -11,7 +11,7 @@ class Viewer {
     this.before = make("button", { className: "turn before", label: "Previous", onclick: () => this.turn(-1) }, icon("before"));
     this.after = make("button", { className: "turn after", label: "Next", onclick: () => this.turn(1) }, icon("after"));
     const close = make("button", { className: "round close", label: "Close", title: "Close", onclick: () => this.close() }, icon("close"));
-    this.heading = make("h2");
+    this.heading = make("h2", { tabIndex: -1, autofocus: true }); // where reading begins
     this.actions = make("div", { className: "actions" }, ...this.buttons());
     const side = make("aside", { className: "side" }, close, this.heading, this.actions, this.region.controls, this.details);
     this.stage = make("div", { className: "stage" }, this.before, this.frame, this.after);

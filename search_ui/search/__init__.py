@@ -77,13 +77,14 @@ def _line(answer: Page, question: Question) -> str:
     amount = "1 photo" if answer.total == 1 else f"{answer.total:,} photos"
     if not question.is_asked:
         return f"{amount}, the newest first"
-    known = answer.relevant is not None and not question.relevant
+    known = answer.relevant is not None and answer.relevant < answer.total
     likely = f", {answer.relevant:,} of them relevant" if known else ""
     return f"{amount}{likely}, {answer.took:.2f} s"
 
 
 def _ask_order(wanted: Asked) -> None:
-    st.session_state[SORT], st.session_state[RELEVANT] = wanted.sort, wanted.relevant
+    st.session_state[SORT] = wanted.sort
+    st.session_state[RELEVANT] = wanted.relevant or wanted.sort != SORTS[0]
     st.segmented_control(
         "Sort",
         SORTS,
@@ -97,6 +98,8 @@ def _ask_order(wanted: Asked) -> None:
         "Only relevant",
         key=RELEVANT,
         on_change=lambda: change(relevant=st.session_state[RELEVANT]),
+        disabled=wanted.sort != SORTS[0],
+        help="By date, only what is relevant is shown" if wanted.sort != SORTS[0] else None,
         width="content",
     )
 

@@ -102,4 +102,6 @@ def _ask_space(status: Status, wanted: str | None) -> None:
 def _refuse_paths(query: Query) -> None:
     """Reading files by name is for the command, whose user is at the machine."""
     if any(hasattr(term.what, "source") for term in query.terms):
-        raise QueryError("the page opens no files by their path; drop the picture beside the words")
+        raise QueryError(
+            "the page opens no files and no addresses of the web; drop the picture beside the words"
+        )

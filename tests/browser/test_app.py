@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from search_ui.viewer import facts
 from streamlit.testing.v1 import AppTest
 
 from indexer import BuildOptions, Library, Photo, State
 from search_ui import app, opened
-from search_ui.viewer import facts
 from storage.engine import CATALOG
 from tests.conftest import MakePicture
 
