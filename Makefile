@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval atlas cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -56,6 +56,10 @@ crash: .venv/installed-dev
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
+
+## atlas: how well the map keeps what is alike together (PHOTOS and CATEGORIES name pictures with known answers)
+atlas: .venv/installed-dev
+	$(BIN)/python -m benchmarks.atlas $(PHOTOS) $(CATEGORIES) --out benchmarks/results/atlas.json
 
 ## cifar: SimCLR, MoCo and BYOL on CIFAR-10, on two cores; half an hour each (CIFAR names the folder with train and test)
 cifar: .venv/installed-dev

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from indexer.atlas import AtlasOptions, Cluster, PhotoMap
     from indexer.build import BuildOptions
     from indexer.config import Config
     from indexer.embedders import KnownModel, all_names, known_models
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AtlasOptions",
     "BuildOptions",
     "BuildReport",
+    "Cluster",
     "Config",
     "Evaluation",
     "EvaluationOptions",
@@ -38,6 +41,7 @@ __all__ = [
     "KnownModel",
     "Library",
     "Photo",
+    "PhotoMap",
     "Progress",
     "Query",
     "State",
@@ -50,8 +54,10 @@ __all__ = [
 
 _HOME = {
     "Answer": "indexer.results",
+    "AtlasOptions": "indexer.atlas",
     "BuildOptions": "indexer.build",
     "BuildReport": "indexer.pipeline",
+    "Cluster": "indexer.atlas",
     "Config": "indexer.config",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
@@ -61,6 +67,7 @@ _HOME = {
     "KnownModel": "indexer.embedders",
     "Library": "indexer.library",
     "Photo": "indexer.results",
+    "PhotoMap": "indexer.atlas",
     "Progress": "indexer.pipeline",
     "Query": "indexer.query",
     "State": "storage.records",

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from indexer.atlas.kept import MAPS
 from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
@@ -15,7 +16,7 @@ from storage.vectors import EXACT
 
 __all__ = ["library_status", "sizes", "space_status"]
 
-DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS)
+DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS, MAPS)
 
 
 def library_status(view: View, folder: Path) -> Status:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from storage.errors import StorageError, UsageError
 
-__all__ = ["VectorIndex", "build_index", "check_loaded", "deserialize", "ids_of", "serialize"]
+__all__ = [
+    "VectorIndex",
+    "build_index",
+    "check_loaded",
+    "deserialize",
+    "exact_search",
+    "ids_of",
+    "serialize",
+]
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -128,3 +136,11 @@ def check_loaded(index: faiss.IndexIDMap2, count: int, dim: int) -> None:
         raise StorageError(
             f"a snapshot holds {index.ntotal} vectors of {index.d}; its record says {count} of {dim}"
         )
+
+
+def exact_search(rows: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+    """Cosines and row numbers (m, k) of the k of `rows` nearest to each query, best first; all unit vectors."""
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(np.ascontiguousarray(rows, np.float32))
+    scores, found = index.search(np.ascontiguousarray(queries, np.float32), k)
+    return scores, found

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from indexer import Answer, Hit, Photo, Status
+from indexer import Answer, Hit, Photo, PhotoMap, Status
 
-__all__ = ["failures", "search_answer", "status_answer"]
+__all__ = ["failures", "map_answer", "search_answer", "status_answer"]
 
 
 def search_answer(answer: Answer) -> dict[str, Any]:
@@ -28,6 +28,21 @@ def status_answer(status: Status, sizes: dict[str, int]) -> dict[str, Any]:
 def failures(photos: list[Photo]) -> list[dict[str, str | None]]:
     """What `errors --json` prints."""
     return [{"path": str(photo.path), "reason": photo.reason} for photo in photos]
+
+
+def map_answer(found: PhotoMap, photos: list[Photo]) -> dict[str, Any]:
+    """What `map --json` prints; a photo in no cluster has the cluster -1."""
+    paths = {photo.id: str(photo.path) for photo in photos}
+    rows = zip(found.ids.tolist(), found.points.tolist(), found.cluster.tolist(), strict=True)
+    return {
+        "space": found.space,
+        "total": len(found.ids),
+        "clusters": [asdict(cluster) for cluster in found.clusters],
+        "photos": [
+            {"photo_id": id, "path": paths[id], "x": x, "y": y, "cluster": cluster}
+            for id, (x, y), cluster in rows
+        ],
+    }
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The façade: everything that the command, the page and a user's own program do with a library.
 
-One class, whose parts lie in one file each: `finding`, `keeping`, `organizing`, `learning`, over `opened`.
+One class, whose parts lie in one file each: `finding`, `keeping`, `charting`, `learning`, over `opened`.
 """
 
+from indexer.library.charting import Charting
 from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
@@ -10,7 +11,7 @@ from indexer.library.learning import Learning
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Learning):
+class Library(Finding, Keeping, Charting, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or

@@ -1,0 +1,77 @@
+"""Maps on disk: derived data, written aside and renamed; what cannot be read is drawn again."""
+
+import logging
+import os
+import threading
+import time
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from indexer.atlas.records import AtlasOptions, Layout
+from storage.records import SpaceRecord
+
+__all__ = ["MAPS", "file_of", "read", "write"]
+
+MAPS = "maps"
+"""The folder in a library."""
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+ABANDONED_S = 3600.0
+ARRAYS = ("contents", "points", "cluster", "original")
+
+log = logging.getLogger(__name__)
+
+
+def file_of(library: Path, space: SpaceRecord, options: AtlasOptions) -> Path:
+    """Where the map of a space is kept: another model or other options have another file."""
+    return library / MAPS / f"{space.id}-{space.fingerprint[:16]}-{options.digest()}.npz"
+
+
+def read(path: Path) -> Layout | None:
+    """The layout in a file; None where there is none that can be read."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            contents, points, cluster, original = (data[name] for name in ARRAYS)
+            drawn = int(data["drawn"])
+    except DAMAGED as error:
+        log.warning("the map %s cannot be read (%s); it is drawn again", path.name, error)
+        return None
+    n = len(contents)
+    if points.shape != (n, 2) or cluster.shape != (n,) or original.shape != (n,):
+        return None
+    return Layout(contents, points, cluster, original, drawn)
+
+
+def write(path: Path, layout: Layout, spaces: Iterable[SpaceRecord]) -> None:
+    """Keep a layout, and drop maps of spaces that are gone; a folder that cannot be written costs only time."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with aside.open("wb") as file:
+            arrays = {name: getattr(layout, name) for name in ARRAYS}
+            np.savez(file, drawn=layout.drawn, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        _sweep(path, {f"{space.id}-{space.fingerprint[:16]}" for space in spaces})
+    except OSError as error:
+        log.warning("the map cannot be kept: %s", error)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sweep(newest: Path, spaces: set[str]) -> None:
+    """Delete what belongs to no space, what other options of this one left, and what a killed process left aside."""
+    own = newest.stem.rpartition("-")[0]
+    for file in newest.parent.iterdir():
+        space = file.name.partition(".")[0].rpartition("-")[0]
+        if file.suffix == ".tmp":
+            stale = time.time() - file.stat().st_mtime > ABANDONED_S
+        else:
+            stale = space not in spaces or (space == own and file != newest)
+        if stale:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""The map of a library."""
+
+from collections.abc import Sequence
+
+from indexer.atlas import AtlasOptions, PhotoMap
+from indexer.embedders.base import Notify
+from indexer.library.opened import Opened
+from indexer.progress import OnStep, silently
+from storage import labels as tagged
+from storage import lookup
+from storage.filters import Filter
+
+__all__ = ["Charting"]
+
+EVERYTHING = Filter()
+USUAL = AtlasOptions()
+
+
+class Charting(Opened):
+    """`map`."""
+
+    def map(
+        self,
+        space: str | None = None,
+        *,
+        where: Filter = EVERYTHING,
+        labels: Sequence[str] = (),
+        options: AtlasOptions = USUAL,
+        on_step: OnStep = silently,
+        notify: Notify = silently,
+    ) -> PhotoMap:
+        """The photos that pass the filter, on the map of the whole library.
+
+        The map is kept in the library, and drawn again only when more than a tenth of it has changed. Clusters
+        are named by the library's tags; without tags by `labels`, in a space that reads text; else by numbers.
+        Raises UsageError for an unknown space, GlimpseError where a package is missing.
+        """
+        # Deferred for start-up time: no search needs it.
+        from indexer.atlas import naming
+        from indexer.atlas.assembling import photo_map, up_to_date
+
+        with self._reading(space) as (view, record, index):
+            layout = up_to_date(self.folder, view.spaces(), record, index, options, on_step)
+            tags = tagged.all_tags(view)
+            candidates = naming.by_tags(layout, tags)
+            if not tags and labels and record.reads_text and candidates:
+                embedder = self._spaces.embedder(record, notify)
+                candidates = naming.by_words(layout, index, embedder, labels)
+            pairs = lookup.photo_contents(view, where)
+        return photo_map(layout, pairs, naming.unique_names(candidates), record.name)
