@@ -16,6 +16,7 @@ from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import UsageError
 from indexer.pictures.pool import DecodePool
+from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
 from indexer.spaces import DEFAULT, Spaces, absolute_name
@@ -214,7 +215,9 @@ class _Run:
         workers = build.decode_workers or max(2, (os.cpu_count() or 2) // 2)
         preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
         limits = build.limits()
-        pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s)
+        thumbnails = Thumbnails(self._folder / THUMBNAILS, limits) if build.thumbnails else None
+        folder = thumbnails.folder if thumbnails else None
+        pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s, thumbnails=folder)
         return Pipeline(
             catalog,
             space,
@@ -224,6 +227,7 @@ class _Run:
             build.batch_size,
             self._listener.on_progress,
             again=self._options.rebuild,
+            thumbnails=thumbnails,
         )
 
     def _finish(self, catalog: Catalog) -> None:

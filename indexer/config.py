@@ -59,6 +59,8 @@ class BuildConfig(Section):
     max_file_mb: Positive = 1000
     worker_memory_mb: NotNegative = 3000
     """Memory that one decoding process may take; 0 sets no limit."""
+    thumbnails: bool = True
+    """Make them while a picture is decoded anyway; else each is made when it is first looked at."""
     exclude: tuple[str, ...] = ()
     """Patterns in gitignore's syntax, for every root."""
     include_hidden: bool = False

@@ -22,8 +22,10 @@ from indexer.feed import Feed, Outcome
 from indexer.pictures.decoding import Decoded
 from indexer.pictures.limits import Limits
 from indexer.pictures.pool import DecodePool
+from indexer.pictures.thumbnails import Thumbnails
 from indexer.planning import Pending, RootPlan
 from storage.catalog import Batch, Catalog
+from storage.perceptual import put_hashes
 from storage.records import (
     ContentRecord,
     EmbeddingRecord,
@@ -114,6 +116,7 @@ class Pipeline:
         batch_size: int,
         on_progress: Callable[[Progress], object],
         again: bool = False,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self._catalog = catalog
         self._space = space
@@ -123,6 +126,7 @@ class Pipeline:
         self._batch_size = batch_size
         self._on_progress = on_progress
         self._again = again
+        self._thumbnails = thumbnails
         self._moved_from: dict[int, list[int]] = {}
         self._uncommitted: set[bytes] = set()
         self._done = 0
@@ -211,7 +215,18 @@ class Pipeline:
                 self._put_file(batch, outcome, did)
             records = [self._record(batch, sha256, vector) for sha256, vector in vectors.items()]
             batch.put_embeddings(records)
+        self._keep_thumbnails(outcomes)
         return did
+
+    def _keep_thumbnails(self, outcomes: Sequence[Outcome]) -> None:
+        """After the commit, so that none is left of bytes that the library does not know."""
+        try:
+            for outcome in outcomes:
+                if self._thumbnails and isinstance(outcome.result, Decoded):
+                    self._thumbnails.keep(outcome.result.sha256, outcome.result.thumbnails)
+        except OSError as error:  # they are made again when they are looked at
+            log.warning("thumbnails are not kept: %s", error)
+            self._thumbnails = None
 
     def _acknowledge(self, writing: Future[_Committed] | None) -> None:
         """Wait until a batch is committed, count what it did, and say so."""
@@ -235,6 +250,7 @@ class Pipeline:
         content_id, signature, reason = None, item.signature, None
         if isinstance(result, Decoded):
             content_id = batch.add_content(_content_record(result))
+            put_hashes(batch, {content_id: result.phash})
             signature = result.signature
         elif isinstance(result, int):
             content_id = result

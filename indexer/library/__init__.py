@@ -7,11 +7,12 @@ from indexer.library.charting import Charting
 from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
+from indexer.library.organizing import Organizing
 
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Charting, Learning):
+class Library(Finding, Keeping, Organizing, Charting, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -14,9 +15,11 @@ from PIL import ExifTags, Image
 
 from indexer.embedders.base import Preprocessing
 from indexer.pictures.colour import to_srgb
+from indexer.pictures.jpegs import encode, missing_edges
 from indexer.pictures.limits import Limits
 from indexer.pictures.metadata import Metadata, read_metadata
 from indexer.pictures.opening import failures_as_reasons, open_picture
+from indexer.pictures.perceptual import perceptual_hash
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.raw import RAW_EXTENSIONS, is_raw, open_raw
 from indexer.pictures.reading import read_file
@@ -88,6 +91,10 @@ class Decoded:
     format: str
     """Pillow's name of the format, or "RAW"."""
     metadata: Metadata
+    phash: bytes = b""
+    """Its perceptual hash, 8 bytes."""
+    thumbnails: Mapping[int, bytes] = field(default_factory=dict)
+    """JPEGs by edge; those that were asked for and not there yet."""
 
 
 def load_picture(
@@ -116,12 +123,20 @@ def load_picture(
     return decode(data, limits, at_least, suffix).image
 
 
-def decode_file(path: bytes, preprocessing: Preprocessing, limits: Limits) -> Decoded:
-    """Read, hash and decode one file. Links are refused; raises PictureError with the reason."""
+def decode_file(
+    path: bytes, preprocessing: Preprocessing, limits: Limits, thumbnails: Path | None = None
+) -> Decoded:
+    """Read, hash and decode one file. Links are refused; raises PictureError with the reason.
+
+    With the folder of the `thumbnails`, those that are missing there are encoded too.
+    """
     data, signature = read_file(path, limits, follow_links=False)
     digest = hashlib.sha256(data).digest()
     suffix = os.path.splitext(path)[1].lower()
-    picture = decode(data, limits, edge_needed(preprocessing), suffix)
+    edges = missing_edges(thumbnails, digest) if thumbnails else []
+    # The shorter edge comes out at `_SPARE` times this at least, if the file has it: one decoding for all.
+    at_least = max(edge_needed(preprocessing), *(edge // _SPARE for edge in edges), 0)
+    picture = decode(data, limits, at_least, suffix)
     return Decoded(
         pixels=preprocess(picture.image, preprocessing),
         signature=signature,
@@ -130,6 +145,8 @@ def decode_file(path: bytes, preprocessing: Preprocessing, limits: Limits) -> De
         height=picture.height,
         format=picture.format,
         metadata=picture.metadata,
+        phash=perceptual_hash(picture.image),
+        thumbnails=encode(picture.image, edges),
     )
 
 

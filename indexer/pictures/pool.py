@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Self
 
@@ -54,11 +55,15 @@ class DecodePool:
         timeout_s: float,
         *,
         ahead: int = 4,
+        thumbnails: Path | None = None,
     ) -> None:
-        """`ahead` files for each worker are taken before the consumer has asked for them."""
+        """`ahead` files for each worker are taken before the consumer has asked for them.
+
+        With the folder of the `thumbnails`, answers bring those that are missing there.
+        """
         if workers < 1 or ahead < 1:
             raise ValueError(f"workers={workers}, ahead={ahead}: neither can be below 1")
-        self._start = partial(DecodeProcess, preprocessing, limits, timeout_s)
+        self._start = partial(DecodeProcess, preprocessing, limits, timeout_s, thumbnails)
         self._timeout_s = timeout_s
         self._count = workers
         self._most_pending = workers * ahead

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +35,7 @@ main()
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _MAX_HEADER = 1 << 16
+_MAX_THUMBNAILS = 1 << 22
 
 
 class CrashedError(Exception):
@@ -43,15 +45,22 @@ class CrashedError(Exception):
 class DecodeProcess:
     """Starts at once; `begin`, `send` and `receive` wait for the process."""
 
-    def __init__(self, preprocessing: Preprocessing, limits: Limits, timeout_s: float) -> None:
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        limits: Limits,
+        timeout_s: float,
+        thumbnails: Path | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
         self._settings = {
             "preprocessing": asdict(preprocessing),
             "limits": asdict(limits),
             "timeout_s": timeout_s,
+            "thumbnails": os.fsencode(thumbnails.absolute()).hex() if thumbnails else None,
         }
         self._shape = (preprocessing.size, preprocessing.size, 3)
-        self._most = preprocessing.size**2 * 3 + _MAX_HEADER
+        self._most = preprocessing.size**2 * 3 + _MAX_HEADER + _MAX_THUMBNAILS
         path = [_PACKAGES, *filter(None, sys.path)]
         try:
             self._process = subprocess.Popen(
@@ -89,8 +98,7 @@ class DecodeProcess:
     def receive(self) -> Decoded | PictureError:
         """Wait for the next answer; they come in the order asked for. Raises CrashedError."""
         try:
-            header, pixels = read_frame(self._answers, self._most)
-            return self._answer(header, pixels)
+            return self._answer(*read_frame(self._answers, self._most))
         except (OSError, EOFError) as error:
             raise CrashedError(self._end()) from error
         except (ValueError, TypeError, KeyError) as error:
@@ -113,9 +121,11 @@ class DecodeProcess:
             with suppress(OSError):
                 stream.close()
 
-    def _answer(self, header: dict[str, Any], pixels: bytearray) -> Decoded | PictureError:
+    def _answer(self, header: dict[str, Any], payload: bytearray) -> Decoded | PictureError:
         if "error" in header:
             return PictureError(str(header["error"]))
+        lengths = {int(edge): int(length) for edge, length in header["thumbnails"]}
+        pixels, thumbnails = _split(payload, prod(self._shape), lengths)
         return Decoded(
             pixels=np.frombuffer(pixels, np.uint8).reshape(self._shape),
             signature=Signature(**_only_scalars(header["signature"])),
@@ -124,6 +134,8 @@ class DecodeProcess:
             height=int(header["height"]),
             format=str(header["format"]),
             metadata=Metadata(**_only_scalars(header["metadata"])),
+            phash=bytes.fromhex(header["phash"]),
+            thumbnails=thumbnails,
         )
 
     def _end(self) -> str:
@@ -143,6 +155,19 @@ class DecodeProcess:
 def too_late(timeout_s: float) -> str:
     """The reason for a file that takes longer than it may."""
     return f"decoding took over {timeout_s:g} s (decode_timeout_s)"
+
+
+def _split(
+    payload: bytearray, pixels: int, lengths: dict[int, int]
+) -> tuple[memoryview, dict[int, bytes]]:
+    """The pixels and the thumbnails of an answer. Raises ValueError where they are not all there is."""
+    if min(lengths.values(), default=0) < 0 or pixels + sum(lengths.values()) != len(payload):
+        raise ValueError("thumbnails of other lengths than announced")
+    view, at, thumbnails = memoryview(payload), pixels, {}
+    for edge, length in lengths.items():
+        thumbnails[edge] = bytes(view[at : at + length])
+        at += length
+    return view[:pixels], thumbnails
 
 
 def _present(stream: IO[bytes] | None) -> IO[bytes]:

@@ -1,12 +1,12 @@
-"""Small JPEGs of photos, made when first asked for and kept by the hash of the bytes that they show."""
+"""Small JPEGs of photos, made as a library is built or when first asked for, by the hash of what they show."""
 
-import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from indexer.errors import PictureError
 from indexer.pictures.decoding import decode
+from indexer.pictures.jpegs import EDGES, encode, thumbnail_path
 from indexer.pictures.limits import Limits
 from indexer.pictures.reading import read_file
 from storage.records import PhotoRecord
@@ -14,51 +14,51 @@ from storage.records import PhotoRecord
 __all__ = ["THUMBNAILS", "Thumbnails"]
 
 THUMBNAILS = "thumbnails"
-QUALITY = 82
-KEPT_EDGE = 640
-"""Larger ones are made anew each time: they are looked at one by one."""
 
 
 class Thumbnails:
     """The thumbnails of one library."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
-        self._folder = folder
+        self.folder = folder
         self._limits = limits
 
     def get(self, photo: PhotoRecord, edge: int) -> bytes:
         """A JPEG that fits a square of `edge` pixels. Raises PictureError."""
         if photo.content is None:
             raise PictureError(photo.reason or "it could not be read")
-        kept = self._path(photo.content.sha256, edge)
+        sha256 = photo.content.sha256
+        kept = thumbnail_path(self.folder, sha256, edge)
         if kept.exists():
             return kept.read_bytes()
         data = self._make(photo, edge)
-        if edge <= KEPT_EDGE:
+        if edge <= max(EDGES):  # larger ones are looked at one by one, and made anew each time
+            self.keep(sha256, {edge: data})
+        return data
+
+    def keep(self, sha256: bytes, made: Mapping[int, bytes]) -> None:
+        """Store thumbnails by edge, each whole or not at all. Raises OSError."""
+        for edge, data in made.items():
+            kept = thumbnail_path(self.folder, sha256, edge)
             kept.parent.mkdir(parents=True, exist_ok=True)
             aside = kept.with_suffix(f".{os.getpid()}.tmp")
-            aside.write_bytes(data)
-            os.replace(aside, kept)
-        return data
+            try:
+                aside.write_bytes(data)
+                os.replace(aside, kept)
+            except OSError:
+                aside.unlink(missing_ok=True)
+                raise
 
     def forget(self, hashes: Iterable[bytes]) -> None:
         """Delete the thumbnails of bytes that the library no longer knows."""
         for sha256 in hashes:
-            for path in self._path(sha256, 0).parent.glob(f"{sha256.hex()}-*"):
+            for path in thumbnail_path(self.folder, sha256, 0).parent.glob(f"{sha256.hex()}-*"):
                 path.unlink(missing_ok=True)
-
-    def _path(self, sha256: bytes, edge: int) -> Path:
-        name = sha256.hex()
-        return self._folder / name[:2] / f"{name}-{edge}.jpg"
 
     def _make(self, photo: PhotoRecord, edge: int) -> bytes:
         data = read_inside(photo, self._limits)
         suffix = os.path.splitext(photo.name)[1].lower()
-        image = decode(data, self._limits, edge, suffix).image
-        image.thumbnail((edge, edge))
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=QUALITY)
-        return out.getvalue()
+        return encode(decode(data, self._limits, edge, suffix).image, [edge])[edge]
 
 
 def read_inside(photo: PhotoRecord, limits: Limits) -> bytes:

@@ -6,8 +6,8 @@ output; both are frames, of JSON and raw bytes. Nothing is ever unpickled: a pro
 has taken over must not be able to run code in its parent.
 
     parent -> worker   {settings}, then for each file {} + its path
-    worker -> parent   {"ready": true}, then for each file {fields of Decoded} + its pixels,
-                       or {"error": the reason}
+    worker -> parent   {"ready": true}, then for each file {fields of Decoded} + its pixels and
+                       thumbnails, or {"error": the reason}
 """
 
 import json
@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
@@ -77,6 +78,9 @@ def main() -> None:
     settings, _ = read_frame(requests, _MAX_REQUEST)
     preprocessing = Preprocessing(**settings["preprocessing"])
     limits = Limits(**settings["limits"])
+    thumbnails = (
+        Path(os.fsdecode(bytes.fromhex(folder))) if (folder := settings["thumbnails"]) else None
+    )
     Image.MAX_IMAGE_PIXELS = None  # `limits` decides, and this process is ours
     _limit_memory(limits.worker_memory_mb)
     write_frame(answers, {"ready": True})
@@ -85,15 +89,15 @@ def main() -> None:
         while True:
             path = bytes(read_frame(requests, _MAX_REQUEST)[1])
             _set_alarm(_ALARM_FACTOR * settings["timeout_s"])
-            write_frame(answers, *_answer(path, preprocessing, limits))
+            write_frame(answers, *_answer(path, preprocessing, limits, thumbnails))
             _set_alarm(0)
 
 
 def _answer(
-    path: bytes, preprocessing: Preprocessing, limits: Limits
+    path: bytes, preprocessing: Preprocessing, limits: Limits, thumbnails: Path | None
 ) -> tuple[dict[str, Any], bytes]:
     try:
-        decoded = decode_file(path, preprocessing, limits)
+        decoded = decode_file(path, preprocessing, limits, thumbnails)
     except PictureError as error:
         return {"error": str(error)}, b""
     except MemoryError:
@@ -105,8 +109,10 @@ def _answer(
         "height": decoded.height,
         "format": decoded.format,
         "metadata": asdict(decoded.metadata),
+        "phash": decoded.phash.hex(),
+        "thumbnails": [[edge, len(data)] for edge, data in decoded.thumbnails.items()],
     }
-    return header, decoded.pixels.tobytes()
+    return header, b"".join([decoded.pixels.tobytes(), *decoded.thumbnails.values()])
 
 
 def _take_streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -1,0 +1,47 @@
+"""Putting a library in order: what it holds more than once."""
+
+from typing import TYPE_CHECKING
+
+from indexer.library.opened import Opened
+from indexer.progress import OnStep, silently
+from storage import lookup, perceptual
+from storage.filters import Filter
+
+if TYPE_CHECKING:
+    from indexer.duplicates import DuplicateGroup
+
+__all__ = ["Organizing"]
+
+EVERYTHING = Filter()
+
+
+class Organizing(Opened):
+    """What tells of photos in groups."""
+
+    def duplicates(
+        self,
+        *,
+        near: bool = True,
+        where: Filter = EVERYTHING,
+        space: str | None = None,
+        on_step: OnStep = silently,
+    ) -> list["DuplicateGroup"]:
+        """Groups of photos that show the same, each photo in one at most; those that take most room first.
+
+        Photos of the same bytes, and, if `near`, also copies of other bytes: encoded or scaled anew, turned,
+        mirrored, cropped or rotated a little. Every copy was compared with the first of its group. Nothing is deleted.
+        Raises UsageError for an unknown space.
+        """
+        # Deferred for start-up time: no search needs it.
+        from indexer.duplicates.finding import by_content, exact_groups, near_groups
+        from indexer.duplicates.pictures import gather
+
+        if not near:
+            with self._catalog().view() as view:
+                return exact_groups(by_content(lookup.all_photos(view, where)))
+        with self._reading(space) as (view, _, index):
+            photos = by_content(lookup.all_photos(view, where))
+            hashes = perceptual.all_hashes(view)
+        thumbnails = self._thumbnails()
+        pictures = gather(photos, hashes, index, thumbnails, self._catalog(), on_step)
+        return near_groups(photos, pictures, thumbnails, on_step)
