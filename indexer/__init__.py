@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from indexer.pipeline import BuildReport, Progress
     from indexer.query import Query
     from indexer.results import Answer, Hit, Photo, Status
+    from indexer.tagging import TagReport
+    from storage.facets import Facets
     from storage.filters import Filter
     from storage.records import State
+    from storage.tagging import Tag
 
 __all__ = [
     "Answer",
@@ -35,6 +38,7 @@ __all__ = [
     "Config",
     "Evaluation",
     "EvaluationOptions",
+    "Facets",
     "Filter",
     "GlimpseError",
     "Hit",
@@ -46,6 +50,8 @@ __all__ = [
     "Query",
     "State",
     "Status",
+    "Tag",
+    "TagReport",
     "TrainOptions",
     "TrainReport",
     "all_names",
@@ -61,6 +67,7 @@ _HOME = {
     "Config": "indexer.config",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
+    "Facets": "storage.facets",
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
@@ -72,6 +79,8 @@ _HOME = {
     "Query": "indexer.query",
     "State": "storage.records",
     "Status": "indexer.results",
+    "Tag": "storage.tagging",
+    "TagReport": "indexer.tagging",
     "TrainOptions": "indexer.learning",
     "TrainReport": "indexer.learning",
     "all_names": "indexer.embedders",

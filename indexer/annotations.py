@@ -14,7 +14,6 @@ from indexer.errors import UsageError
 
 __all__ = [
     "CAPTION_FILES",
-    "fill",
     "match_names",
     "read_captions",
     "read_categories",
@@ -104,15 +103,6 @@ def match_names(
     if not found:
         raise UsageError(_unmatched(unknown, ambiguous))
     return found
-
-
-def fill(template: str, name: str) -> str:
-    """A sentence of a label or of a folder's name, read with blanks for underscores. Raises UsageError."""
-    if "{}" not in template:
-        raise UsageError(
-            f"the template {template!r} has no {{}} for the label; write such as 'a photo of a {{}}'"
-        )
-    return template.replace("{}", name.replace("_", " "))
 
 
 def _tell(names: Iterable[str], what: str, notify: Callable[[str], object]) -> None:

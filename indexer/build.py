@@ -1,6 +1,6 @@
 """The verb `build`: from folders that a user names to photos that can be found.
 
-    check -> plan every root -> read and embed (pipeline) -> settle what is missing -> publish a snapshot
+    check -> plan every root -> read and embed (pipeline) -> settle what is missing -> publish a snapshot -> tag
 
 Nothing is made or changed before the checks have passed.
 """
@@ -20,6 +20,7 @@ from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
 from indexer.spaces import DEFAULT, Spaces, absolute_name
+from indexer.tagging.run import tag_new
 from storage import snapshots
 from storage.catalog import Catalog
 from storage.lookup import count_failures
@@ -164,6 +165,7 @@ class _Run:
                 covering.tally(plan, pipeline.report)
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
             self._finish(catalog)
+            tag_new(catalog, self._spaces, self._listener.notify)
             with catalog.view() as view:
                 pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
         return pipeline.report

@@ -11,13 +11,22 @@ from pathlib import Path
 from indexer.config import RuntimeConfig
 from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Model, Notify
-from indexer.errors import ModelError, UsageError
+from indexer.errors import ModelError, NoTextError, UsageError
 from indexer.runtime import bundle
 from indexer.runtime.devices import pick_device
 from storage.catalog import Batch, View
 from storage.records import SpaceRecord
 
-__all__ = ["MODELS", "RUNS", "Spaces", "absolute_name", "choose_space", "load", "run_folder"]
+__all__ = [
+    "MODELS",
+    "RUNS",
+    "Spaces",
+    "absolute_name",
+    "choose_space",
+    "load",
+    "require_text",
+    "run_folder",
+]
 
 MODELS, RUNS = "models", "runs"
 DEFAULT = "default_space"
@@ -37,6 +46,21 @@ def choose_space(view: View, name: str | None = None) -> SpaceRecord:
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
     raise UsageError(f"no space is called {name}; {remedy}")
+
+
+def require_text(view: View, space: SpaceRecord) -> None:
+    """Raise NoTextError, with a remedy, where the space's model reads no words."""
+    if space.reads_text:
+        return
+    readers = [each.name for each in view.spaces() if each.reads_text]
+    remedy = (
+        f"ask with --space {readers[0]}"
+        if readers
+        else "build one that reads text with: glimpse build --model starter"
+    )
+    raise NoTextError(
+        f"space {space.name} ({space.model}) compares pictures only and reads no words; {remedy}"
+    )
 
 
 def load(folder: Path, name: str, notify: Notify) -> Model:

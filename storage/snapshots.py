@@ -39,6 +39,7 @@ __all__ = [
     "publish",
     "refresh",
     "remove_orphans",
+    "rows",
 ]
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def load(view: View, folder: Path, space: SpaceRecord) -> VectorIndex:
             return _with_tail(view, space, VectorIndex(space.dim, record.max_seq, base, nothing))
         except (OSError, StorageError) as reason:
             log.warning("snapshot %s is passed over: %s", record.file, reason)
-    ids, vectors = _rows(view, space, after=0)
+    ids, vectors = rows(view, space, after=0)
     return VectorIndex(space.dim, view.change_seq(), build_index(ids, vectors, space.dim), nothing)
 
 
@@ -78,7 +79,7 @@ def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) ->
 
 
 def _with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
-    new_ids, new_vectors = _rows(view, space, after=index.change_seq)
+    new_ids, new_vectors = rows(view, space, after=index.change_seq)
     gone = _removed(view, space, after=index.change_seq)
     superseded = np.union1d(gone, new_ids)
     added_ids = ids_of(index.added)
@@ -115,7 +116,7 @@ def publish(
     `at` is told each step's name before it is taken, which is where a test stops the process.
     """
     with catalog.view() as view:
-        ids, vectors = _rows(view, space, after=0)
+        ids, vectors = rows(view, space, after=0)
         seq = view.change_seq()
     folder = catalog.folder / SNAPSHOTS
     folder.mkdir(exist_ok=True)
@@ -183,8 +184,8 @@ def _read(path: Path, record: SnapshotRecord, space: SpaceRecord) -> faiss.Index
     return index
 
 
-def _rows(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Vectors]:
-    """Ids and unit vectors of living contents whose row came after that change."""
+def rows(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Vectors]:
+    """Ids and unit vectors of living contents whose row came after that change, ascending."""
     query = (
         select(embeddings.c.content_id, embeddings.c.vector)
         .join(contents, contents.c.id == embeddings.c.content_id)
@@ -196,9 +197,9 @@ def _rows(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Vectors]:
         )
         .order_by(embeddings.c.content_id)
     )
-    rows = view.connection.execute(query).all()
-    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    stored = np.frombuffer(b"".join(row[1] for row in rows), VECTOR_DTYPE).reshape(-1, space.dim)
+    found = view.connection.execute(query).all()
+    ids = np.fromiter((row[0] for row in found), np.int64, len(found))
+    stored = np.frombuffer(b"".join(row[1] for row in found), VECTOR_DTYPE).reshape(-1, space.dim)
     vectors = stored.astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounded the length off 1
     return ids, vectors

@@ -3,7 +3,7 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import building, keeping, learning, mapping, measuring, searching
+from indexer.cli import building, keeping, learning, mapping, measuring, searching, tagging
 from indexer.cli.command import app, main, verb
 
 __all__ = ["app", "main"]
@@ -12,6 +12,7 @@ VERBS = (
     building.build,
     searching.search,
     searching.ui,
+    tagging.tag,
     mapping.map,
     learning.train,
     measuring.eval,

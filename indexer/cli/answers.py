@@ -1,22 +1,23 @@
 """Answers as JSON; scripts rely on the keys."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from indexer import Answer, Hit, Photo, PhotoMap, Status
+from indexer import Answer, Hit, Photo, PhotoMap, Status, Tag
 
 __all__ = ["failures", "map_answer", "search_answer", "status_answer"]
 
 
-def search_answer(answer: Answer) -> dict[str, Any]:
-    """What `search --json` prints."""
+def search_answer(answer: Answer, tags: Mapping[int, Sequence[Tag]]) -> dict[str, Any]:
+    """What `search --json` prints; `tags` are those of its photos, by id."""
     return {
         "query": answer.query,
         "space": answer.space,
         "total": answer.total,
         "likely": answer.likely,
         "relevant": answer.relevant,
-        "results": [_hit(hit) for hit in answer],
+        "results": [_hit(hit, tags.get(hit.photo_id, ())) for hit in answer],
     }
 
 
@@ -45,9 +46,9 @@ def map_answer(found: PhotoMap, photos: list[Photo]) -> dict[str, Any]:
     }
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
+def _hit(hit: Hit, tags: Sequence[Tag]) -> dict[str, Any]:
     photo = asdict(hit.photo)
     photo_id, path = photo.pop("id"), str(photo.pop("path"))
     known = {key: value for key, value in photo.items() if value is not None}
     found = {"rank": hit.rank, "score": hit.score, "relevance": hit.relevance}
-    return {**found, "path": path, "photo_id": photo_id, **known}
+    return {**found, "path": path, "photo_id": photo_id, **known, "tags": [*map(asdict, tags)]}

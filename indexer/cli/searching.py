@@ -13,6 +13,7 @@ import typer
 from indexer import Answer, Config, Filter, Query
 from indexer.cli import answers, console
 from indexer.cli.command import INTERRUPTED, Common, JsonObject
+from indexer.cli.tagging import unknown_tags
 
 __all__ = ["search", "ui"]
 
@@ -72,10 +73,12 @@ def search(
             include_self=include_self,
             notify=console.note,
         )
-    for notice in (*answer.notices, *_relevance_notice(answer), *_file_notice(query)):
+        hints = list(unknown_tags(library, where))
+        tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
+    for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query)):
         console.note(notice)
     if as_json:
-        print(json.dumps(answers.search_answer(answer)))
+        print(json.dumps(answers.search_answer(answer, tags)))
     elif filepath_only or null:
         console.write_lines((os.fsencode(hit.path) for hit in answer), b"\0" if null else b"\n")
     else:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 
-__all__ = ["build_summary", "models_table", "printable", "status_tables"]
+__all__ = ["build_summary", "models_table", "printable", "status_tables", "tags_table", "training"]
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -62,6 +63,14 @@ def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
         )
     yield spaces
     yield Table(", ".join(f"{part} {_size(n)}" for part, n in sizes.items()), box=None)
+
+
+def tags_table(counts: Mapping[str, int]) -> Table:
+    """Tags, with the number of photos that have each."""
+    table = Table("tag", "photos", box=None)
+    for label, count in counts.items():
+        table.add_row(Text(label), str(count))
+    return table
 
 
 def training(report: TrainReport) -> Table:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from indexer.annotations import fill
 from indexer.embedders.base import Embedder, Notify
 from indexer.evaluation import speed, tasks
 from indexer.evaluation.compare import Measurement, Sample
@@ -15,6 +14,7 @@ from indexer.evaluation.questions import LabelQuestions, Questions, WordQuestion
 from indexer.evaluation.ranking import Ids, Vectors, rankings
 from indexer.evaluation.results import Answered, Example
 from indexer.progress import Watch
+from indexer.prompts import class_vectors
 from indexer.query import Query
 from indexer.results import Photo, SpaceStatus
 
@@ -137,13 +137,11 @@ class Asking:
         return measured, _examples(retrieval, measured.first, photos, query)
 
     def _classes(self, questions: LabelQuestions) -> Vectors:
-        """A unit vector for each label (c, dim): the mean of its templates' unit vectors, as CLIP has it."""
-        names = questions.labels.names
-        total = np.zeros((len(names), self.images.shape[1]), np.float32)
-        for template in questions.templates:
-            total += self._embed([fill(template, name) for name in names], "labels")
-        lengths = np.linalg.norm(total, axis=1, keepdims=True)
-        return np.asarray(total / np.maximum(lengths, 1e-6), np.float32)
+        """A unit vector for each label (c, dim)."""
+        phrases = [[name] for name in questions.labels.names]
+        return class_vectors(
+            phrases, questions.templates, lambda texts: self._embed(texts, "labels")
+        )
 
     def _embed(self, texts: Sequence[str], what: str) -> Vectors:
         embedder = self._embedder()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.annotations import fill, match_names, read_captions, read_categories, read_labels
+from indexer.annotations import match_names, read_captions, read_categories, read_labels
 from indexer.embedders.base import Notify
 from indexer.errors import UsageError
 from indexer.evaluation.gallery import Gallery, Labels, folder_labels, label_rows
 from indexer.evaluation.ranking import Ids
 from indexer.evaluation.results import FOLDERS, PARENTS, EvaluationOptions
+from indexer.prompts import fill
 from indexer.terms import MAX_TEXT
 
 __all__ = ["LabelQuestions", "Questions", "WordQuestions", "read_questions"]

@@ -1,6 +1,7 @@
 """The façade: everything that the command, the page and a user's own program do with a library.
 
-One class, whose parts lie in one file each: `finding`, `keeping`, `charting`, `learning`, over `opened`.
+One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `organizing`, `charting`,
+`learning`, over `opened`.
 """
 
 from indexer.library.charting import Charting
@@ -8,11 +9,12 @@ from indexer.library.finding import Finding
 from indexer.library.keeping import Keeping
 from indexer.library.learning import Learning
 from indexer.library.organizing import Organizing
+from indexer.library.tagging import Tagging
 
 __all__ = ["Library"]
 
 
-class Library(Finding, Keeping, Organizing, Charting, Learning):
+class Library(Finding, Keeping, Tagging, Organizing, Charting, Learning):
     """A folder of photos' names, vectors and models, which can be built and asked.
 
     Any number of threads and processes may read; one at a time may build. Use it as a context manager, or

@@ -20,7 +20,7 @@ from indexer.search.background_words import BACKGROUND_WORDS
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
 
-__all__ = ["Background", "Backgrounds"]
+__all__ = ["Background", "Backgrounds", "background_words", "keep"]
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +93,15 @@ class Backgrounds:
         """A space's background as of its vectors; words are embedded once and kept in the model's `folder`."""
         if space.fingerprint not in self._words:
             self._words[space.fingerprint] = (
-                _words(folder, space.dim, embedder)
+                background_words(folder, space.dim, embedder)
                 if space.reads_text
                 else np.empty((0, space.dim), np.float32)
             )
         return Background(self._words[space.fingerprint], _sample(index))
 
 
-def _words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
+def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
+    """What a model makes of unrelated words, L2-normalised (n, dim); kept in its `folder`."""
     version = hashlib.sha256("\n".join(BACKGROUND_WORDS).encode()).hexdigest()[:12]
     kept = folder / f"background-{version}.npy"
     try:
@@ -110,11 +111,12 @@ def _words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
     except (OSError, ValueError, EOFError):
         pass  # not there yet, or damaged: it is derived, and made anew
     made = embedder().embed_texts(BACKGROUND_WORDS)
-    _keep(made, kept)
+    keep(made, kept)
     return made
 
 
-def _keep(vectors: Vectors, path: Path) -> None:
+def keep(vectors: Vectors, path: Path) -> None:
+    """Write vectors that can be made again; whoever reads meanwhile sees all of them or none."""
     aside = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         with open(aside, "wb") as file:

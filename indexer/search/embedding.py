@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedders.base import Embedder
-from indexer.errors import NoTextError, QueryError
+from indexer.errors import QueryError
 from indexer.pictures.decoding import load_picture
 from indexer.pictures.limits import Limits
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.thumbnails import read_inside
 from indexer.search.direction import Kind, Part
+from indexer.spaces import require_text
 from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
 from storage.catalog import View
 from storage.lookup import get_photo
@@ -64,16 +65,7 @@ class TermEmbedder:
         return np.array(found, np.float32).reshape(-1, self._index.dim)
 
     def _embed_text(self, words: str) -> Vector:
-        if not self._space.reads_text:
-            readers = [space.name for space in self._view.spaces() if space.reads_text]
-            remedy = (
-                f"ask with --space {readers[0]}"
-                if readers
-                else "build one that reads text with: glimpse build --model starter"
-            )
-            raise NoTextError(
-                f"space {self._space.name} ({self._space.model}) compares pictures only and reads no words; {remedy}"
-            )
+        require_text(self._view, self._space)
         embedder = self._embedder()
         if embedder.cuts(words):
             self.notices.append(

@@ -9,12 +9,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from indexer.annotations import CAPTION_FILES, fill, match_names, read_captions
+from indexer.annotations import CAPTION_FILES, match_names, read_captions
 from indexer.errors import PictureError, UsageError
 from indexer.pictures.descriptions import read_descriptions
 from indexer.pictures.limits import Limits
 from indexer.pictures.reading import read_file
 from indexer.progress import OnStep, Watch, silently
+from indexer.prompts import fill
 from indexer.train.wording import caption, folder_name
 
 __all__ = ["SOURCES", "TEMPLATES", "gather"]
