@@ -9,6 +9,7 @@ import streamlit as st
 __all__ = [
     "card",
     "show_card",
+    "show_chips",
     "show_figures",
     "show_progress",
     "show_section",
@@ -60,6 +61,15 @@ def show_card(
     )
 
 
+def show_chips(counts: Mapping[str, int]) -> None:
+    """Words, each with a number."""
+    chips = "".join(
+        f"<li><bdi>{html.escape(word)}</bdi> <span>{count:,}</span></li>"
+        for word, count in counts.items()
+    )
+    st.html(f'<ul class="glimpse-chips">{chips}</ul>')
+
+
 def show_strip(pictures: Sequence[tuple[str, str]], line: str, below: Sequence[str]) -> None:
     """Small pictures, each by its address and name, with a line and quieter ones below."""
     images = "".join(
@@ -88,4 +98,6 @@ def card(key: str) -> "st.delta_generator.DeltaGenerator":
 def show_progress(name: str, done: int, total: int) -> None:
     """A bar; one that runs to and fro while nobody knows the total."""
     known = f'value="{done}" max="{total}"' if total else ""
-    st.html(f'<progress class="glimpse-progress" aria-label="{html.escape(name)}" {known}></progress>')
+    st.html(
+        f'<progress class="glimpse-progress" aria-label="{html.escape(name)}" {known}></progress>'
+    )

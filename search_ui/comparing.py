@@ -99,7 +99,9 @@ def _facts(photo: Photo) -> dict[str, str]:
         "Name": readable(photo.path.name),
         "Folder": readable(photo.path.parent),
         "Format": photo.format or "",
-        "Dimensions": f"{photo.width} \N{MULTIPLICATION SIGN} {photo.height}" if photo.width else "",
+        "Dimensions": f"{photo.width} \N{MULTIPLICATION SIGN} {photo.height}"
+        if photo.width
+        else "",
         "Size": f"{size(photo.size)} ({photo.size:,} bytes)",
         "Taken": (photo.taken_at or "").replace("T", " "),
         "Camera": photo.camera or "",

@@ -12,15 +12,17 @@ __all__ = ["Copies", "extra_paths", "found", "task_for"]
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """A group of photos that are the same, the best one first."""
+    """A group of photos of which one is enough, the one worth keeping first."""
 
     kind: str
     """"exact": the same bytes; "near": the same picture."""
     photos: tuple[Photo, ...]
+    reasons: tuple[str, ...]
+    """Why the first is worth keeping, and what each other is to it."""
 
     @property
     def extra(self) -> tuple[Photo, ...]:
-        """All but the best one."""
+        """All but the first."""
         return self.photos[1:]
 
     @property
@@ -46,19 +48,17 @@ def found(photos: Iterable[Photo], task: dict[str, str]) -> list[Copies] | None:
     done = job.current()
     if done is not None and done.task == task and done.told.ended == "done":
         known = {photo.id: photo for photo in photos}
-        groups = [
-            Copies(kind, tuple(sorted((known[id] for id in ids if id in known), key=_rank)))
-            for kind, ids in done.told.found or ()
-        ]
-        _last = (task, [group for group in groups if len(group.photos) > 1])
+        _last = (
+            task,
+            [
+                Copies(kind, tuple(known[id] for id in ids), tuple(reasons))
+                for kind, ids, reasons in done.told.found or ()
+                if all(id in known for id in ids)
+            ],
+        )
     return _last[1] if _last is not None and _last[0] == task else None
 
 
 def extra_paths(groups: Iterable[Copies]) -> bytes:
-    """The paths of all but the best photo of each group, one a line, as the system writes them."""
+    """The paths of all but the first photo of each group, one a line, as the system writes them."""
     return b"".join(bytes(photo.path) + b"\n" for group in groups for photo in group.extra)
-
-
-def _rank(photo: Photo) -> tuple[int, int, int, int]:
-    """The best first: most pixels, most bytes, then the oldest."""
-    return (-(photo.width or 0) * (photo.height or 0), -photo.size, photo.mtime_ns, photo.id)

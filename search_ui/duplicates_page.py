@@ -20,7 +20,7 @@ TITLE = "Looking for duplicates"
 GROUPS = 12
 """On one page."""
 KINDS = {"all": "All", "exact": "Exact copies", "near": "Near duplicates"}
-TOLD = {"exact": "exact copies", "near": "the same picture"}
+TOLD = {"exact": "exact copies", "near": "near duplicates"}
 COMPARED, KIND, TURNED = "group", "kind", "page"
 """Parameters of the address."""
 
@@ -65,7 +65,9 @@ def _list(groups: Sequence[Copies]) -> None:
     )
     kind = st.query_params.get(KIND, "all")
     shown = [group for group in groups if kind not in TOLD or group.kind == kind]
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         _choose_kind(kind)
         st.download_button(
             "Paths of the extra copies",
@@ -76,7 +78,7 @@ def _list(groups: Sequence[Copies]) -> None:
             on_click="ignore",
             disabled=not shown,
         )
-    show_line("Glimpse deletes nothing: the list names all but the largest photo of each group.")
+    show_line("Glimpse deletes nothing: the list names all but the first photo of each group.")
     pages = max(-(-len(shown) // GROUPS), 1)
     turned = min(max(_number(st.query_params.get(TURNED)), 1), pages)
     for group in shown[(turned - 1) * GROUPS : turned * GROUPS]:
@@ -105,9 +107,11 @@ def _show_group(group: Copies) -> None:
     with cards.card(f"group-{best.id}"):
         cards.show_strip(
             [(address(photo, EDGES[0]), readable(photo.path.name)) for photo in group.photos],
-            f"{count:,} photos, {TOLD.get(group.kind, group.kind)} · "
-            f"{size(sum(photo.size for photo in group.extra))} in extra copies",
-            sorted({readable(photo.path.parent) for photo in group.photos}),
+            f"{count:,} {TOLD[group.kind]}, {size(sum(photo.size for photo in group.extra))} to spare",
+            [
+                f"{readable(photo.path.name)}: {reason}"
+                for photo, reason in zip(group.photos, group.reasons, strict=True)
+            ],
         )
         st.button(
             "Compare",

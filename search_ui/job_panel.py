@@ -4,13 +4,16 @@ from typing import Any
 
 import streamlit as st
 
+from indexer.errors import GlimpseError
 from search_ui.cards import show_progress
 from search_ui.job import Job, Told, current, start
 from search_ui.literal import show_error, show_line, show_notice
 
-__all__ = ["do_first", "is_busy", "show_job"]
+__all__ = ["PROBLEM", "do_first", "is_busy", "show_job", "try_start"]
 
 EVERY_S = 0.7
+PROBLEM = "problem"
+"""Where what went wrong in a click waits to be shown."""
 
 
 def is_busy() -> bool:
@@ -19,8 +22,18 @@ def is_busy() -> bool:
     return job is not None and job.is_running
 
 
+def try_start(title: str, task: dict[str, Any]) -> None:
+    """Begin a task after a click; what is wrong with that is a line of the panel."""
+    try:
+        start(title, task)
+    except GlimpseError as error:
+        st.session_state[PROBLEM] = str(error)
+
+
 def show_job() -> None:
     """The panel; live while the task runs, and then the whole page is drawn anew."""
+    if PROBLEM in st.session_state:
+        show_error(st.session_state.pop(PROBLEM))
     job = current()
     if job is None:
         return
@@ -39,9 +52,11 @@ def do_first(title: str, task: dict[str, Any]) -> None:
         last = start(title, task)
     show_job()
     if not is_busy():
-        st.button(f"{title}: start again", on_click=start, args=(title, task))
+        st.button(f"{title}: start again", on_click=try_start, args=(title, task))
     elif last is not None and last.task != task:
-        show_notice(f"{title[:1].lower()}{title[1:]} begins when this has ended; then reload the page")
+        show_notice(
+            f"{title[:1].lower()}{title[1:]} begins when this has ended; then reload the page"
+        )
 
 
 def _watch(job: Job) -> None:
@@ -53,7 +68,9 @@ def _watch(job: Job) -> None:
         _ask(job, told.question)
         return
     show_progress(job.title, told.steps, told.of)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         show_line("Stopping…" if job.is_stopping else _how_far(told))
         st.button("Stop", icon=":material/stop:", on_click=job.stop, disabled=job.is_stopping)
 

@@ -7,16 +7,15 @@ import streamlit as st
 
 from indexer import Library, State, Status, known_models
 from indexer.errors import GlimpseError
-from search_ui import cards, job, opened
-from search_ui.job_panel import is_busy, show_job
+from search_ui import cards, opened
+from search_ui.job_panel import PROBLEM, is_busy, show_job, try_start
 from search_ui.literal import readable, show_error
 from search_ui.skipped import show_skipped
+from search_ui.tags import show_tags
 from search_ui.units import size
 
 __all__ = ["page"]
 
-PROBLEM = "problem"
-"""Where what went wrong in a click waits to be shown."""
 WORDS = {State.PRESENT: "photos", State.FAILED: "skipped"}
 
 
@@ -36,11 +35,10 @@ def _draw(library: Library) -> None:
     figures = st.empty()  # the sizes take longest, and come last
     with figures:
         cards.show_figures(_figures(status))
-    if PROBLEM in st.session_state:
-        show_error(st.session_state.pop(PROBLEM))
     show_job()
     _show_folders(status)
     _show_spaces(library, status)
+    show_tags(library)
     show_skipped(library)
     with figures:
         cards.show_figures(_figures(status) | _sizes(library))
@@ -131,7 +129,10 @@ def _show_spaces(library: Library, status: Status) -> None:
             )
             if not space.is_default:
                 st.button(
-                    "Make default", key=f"use-{space.name}", on_click=_use, args=(library, space.name)
+                    "Make default",
+                    key=f"use-{space.name}",
+                    on_click=_use,
+                    args=(library, space.name),
                 )
     _show_models(status)
 
@@ -159,10 +160,7 @@ def _show_models(status: Status) -> None:
 
 
 def _build(paths: Iterable[str], title: str, **options: object) -> None:
-    try:
-        job.start(title, {"build": list(paths), **options})
-    except GlimpseError as error:
-        st.session_state[PROBLEM] = str(error)
+    try_start(title, {"build": list(paths), **options})
 
 
 def _use(library: Library, space: str) -> None:

@@ -62,7 +62,9 @@ def _refuse(*_: object) -> None:
 def _show(library: Library, chart: PhotoMap, photos: Sequence[Photo]) -> None:
     wanted = asked()
     chosen = wanted.where.only or tuple(st.session_state.get(CHOSEN, ()))
-    show_line(f"{len(photos):,} photos in {len(chart.clusters):,} groups; hold Shift to draw around some")
+    show_line(
+        f"{len(photos):,} photos in {len(chart.clusters):,} groups; hold Shift to draw around some"
+    )
     show_chart(chart, photos, chosen, _open, _choose)
     if chosen:
         _show_chosen(chosen)
@@ -78,7 +80,9 @@ def _show_chosen(chosen: tuple[int, ...]) -> None:
     with st.container(key="chosen", horizontal=True, vertical_alignment="center"):
         show_line("1 photo chosen" if len(chosen) == 1 else f"{len(chosen):,} photos chosen")
         few = len(chosen) <= going.MOST_IN_ADDRESS
-        if st.button("Search among these", icon=":material/search:", type="primary", disabled=not few):
+        if st.button(
+            "Search among these", icon=":material/search:", type="primary", disabled=not few
+        ):
             going.search_among(chosen)
         st.button("Clear", on_click=_choose, args=([],))
         if not few:

@@ -35,7 +35,10 @@ def library() -> Library:
 
 def arguments() -> list[str]:
     """The same choice for another process of ours, as options."""
-    return [f"--library={library().folder}", *([f"--config={_choice.config}"] if _choice.config else [])]
+    return [
+        f"--library={library().folder}",
+        *([f"--config={_choice.config}"] if _choice.config else []),
+    ]
 
 
 def space() -> str | None:

@@ -76,8 +76,18 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
             return [f"{len(chart.ids):,} photos in {len(chart.clusters):,} groups"]
         case {"duplicates": _}:
             groups = library.duplicates(on_step=_step)
-            _tell(found=[[group.kind, [photo.id for photo in group.photos]] for group in groups])
+            _tell(
+                found=[
+                    [group.kind, [photo.id for photo in group.photos], group.reasons]
+                    for group in groups
+                ]
+            )
             return [f"{len(groups):,} groups of photos that are the same"]
+        case {"tag": labels}:
+            tagged = library.tag(labels, on_step=_step, notify=lambda line: _tell(note=line))
+            return [
+                f"{tagged.tags:,} tags on {tagged.photos:,} photos, of {tagged.labels:,} labels"
+            ]
     raise GlimpseError(f"no such task: {task}")
 
 

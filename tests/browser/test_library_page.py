@@ -162,5 +162,3 @@ def serious(tab: Page, scheme: str) -> list[str]:
         if each["impact"] in ("serious", "critical")
         for node in each["nodes"]
     ]
-
-
