@@ -45,7 +45,7 @@ def task_for(photos: Iterable[Photo]) -> dict[str, str]:
 def found(photos: Iterable[Photo], task: dict[str, str]) -> list[Copies] | None:
     """What the task has found; None while it is still to be done."""
     global _last
-    done = job.current()
+    done = job.latest("duplicates")
     if done is not None and done.task == task and done.told.ended == "done":
         known = {photo.id: photo for photo in photos}
         _last = (

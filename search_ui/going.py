@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from search_ui import search
 from search_ui.address import EVERYTHING, asked, change, parameters
@@ -34,5 +35,5 @@ def search_among(ids: Sequence[int]) -> None:
     st.switch_page(_search(), query_params={"only": ",".join(map(str, ids))})
 
 
-def _search() -> "st.navigation.page.StreamlitPage":
+def _search() -> StreamlitPage:
     return st.Page(search.page, default=True)

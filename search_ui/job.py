@@ -10,7 +10,7 @@ from typing import Any, Literal
 from indexer.errors import UsageError
 from search_ui import opened
 
-__all__ = ["Job", "Told", "current", "start"]
+__all__ = ["Job", "Told", "current", "latest", "start"]
 
 PYTHON = [sys.executable, "-m", "search_ui.worker"]
 
@@ -103,12 +103,18 @@ def _heard(told: Told, message: dict[str, Any]) -> Told:
 
 
 _current: Job | None = None
+_latest: dict[str, Job] = {}
 _starting = threading.Lock()
 
 
 def current() -> Job | None:
     """The task that runs, or the last one that ran since the server was started."""
     return _current
+
+
+def latest(kind: str) -> Job | None:
+    """The last task of a kind, such as "build", running or not."""
+    return _latest.get(kind)
 
 
 def start(title: str, task: dict[str, Any]) -> Job:
@@ -118,4 +124,5 @@ def start(title: str, task: dict[str, Any]) -> Job:
         if _current is not None and _current.is_running:
             raise UsageError(f"{_current.title} is under way; wait for it, or stop it")
         _current = Job(title, task)
+        _latest[next(iter(task))] = _current
         return _current

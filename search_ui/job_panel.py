@@ -6,7 +6,7 @@ import streamlit as st
 
 from indexer.errors import GlimpseError
 from search_ui.cards import show_progress
-from search_ui.job import Job, Told, current, start
+from search_ui.job import Job, Told, current, latest, start
 from search_ui.literal import show_error, show_line, show_notice
 
 __all__ = ["PROBLEM", "do_first", "is_busy", "show_job", "try_start"]
@@ -46,17 +46,16 @@ def show_job() -> None:
 
 def do_first(title: str, task: dict[str, Any]) -> None:
     """Begin what a page needs before it can be drawn, and show how far it is; what failed waits for a click."""
-    last = current()
+    last = latest(next(iter(task)))
     fails = last is not None and last.task == task and last.told.ended in ("failed", "stopped")
     if not is_busy() and not fails:
-        last = start(title, task)
+        start(title, task)
     show_job()
+    running = current()
     if not is_busy():
         st.button(f"{title}: start again", on_click=try_start, args=(title, task))
-    elif last is not None and last.task != task:
-        show_notice(
-            f"{title[:1].lower()}{title[1:]} begins when this has ended; then reload the page"
-        )
+    elif running is not None and running.task != task:
+        show_notice(f"{title[:1].lower()}{title[1:]} begins when this has ended")
 
 
 def _watch(job: Job) -> None:

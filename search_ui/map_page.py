@@ -25,7 +25,7 @@ CHOSEN = "map-chosen"
 """What was chosen, where it is too much for an address."""
 
 
-class _Undrawn(Exception):
+class _UndrawnError(Exception):
     """The map is still to be drawn, which takes long."""
 
 
@@ -44,7 +44,7 @@ def _draw(library: Library) -> None:
     space = asked().space or opened.space()
     try:
         chart = library.map(space, on_step=_refuse)
-    except _Undrawn:
+    except _UndrawnError:
         do_first(TITLE, {"map": space})
         return
     known = {photo.id: photo for photo in library.photos(Filter(include_offline=True))}
@@ -56,7 +56,7 @@ def _draw(library: Library) -> None:
 
 
 def _refuse(*_: object) -> None:
-    raise _Undrawn
+    raise _UndrawnError
 
 
 def _show(library: Library, chart: PhotoMap, photos: Sequence[Photo]) -> None:

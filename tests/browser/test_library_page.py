@@ -16,6 +16,8 @@ from tests.browser.conftest import EXAMPLES, serving
 pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import serious
+
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
 MARKUP = "![x](y) <b>q.jpg"
@@ -135,7 +137,17 @@ def test_ten_thousand_skipped_files_are_searched_at_once(shelf: Shelf, tab: Page
     box.fill("04321.jpg")
     box.press("Enter")
     expect(tab.get_by_text(re.compile(r"^1 of 10,\d{3} files$"))).to_be_visible(timeout=3000)
-    expect(tab.get_by_role("gridcell", name="the picture is truncated")).to_be_attached()
+    table = tab.get_by_test_id("stDataFrame")
+    table.scroll_into_view_if_needed()
+    expect(table.locator("td", has_text="the picture is truncated")).to_be_attached()
+
+
+def test_all_photos_are_tagged_by_a_list(tab: Page) -> None:
+    tab.get_by_role("textbox", name="Labels to look for").fill("red\nblue\ngreen")
+    tab.keyboard.press("Control+Enter")
+    tab.get_by_role("button", name="Tag all photos").click()
+    ended(tab, r"tags on \d+ photos, of 3 labels$")
+    expect(tab.locator(".glimpse-chips li").first).to_have_text(re.compile(r"red|blue|green"))
 
 
 def test_it_fits_a_phone(shelf: Shelf, tab: Page) -> None:
@@ -148,17 +160,3 @@ def test_it_fits_a_phone(shelf: Shelf, tab: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(tab: Page, scheme: str) -> None:
     assert serious(tab, scheme) == []
-
-
-def serious(tab: Page, scheme: str) -> list[str]:
-    """What axe-core has to say that matters."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    tab.wait_for_timeout(500)
-    found = axe.Axe().run(tab).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:200]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
