@@ -50,9 +50,13 @@ def tab(page: Page, url: str) -> Page:
     return page
 
 
+def near(tab: Page) -> None:
+    tab.get_by_role("radio", name="Near duplicates").click()
+
+
 def compare_hens(tab: Page) -> None:
     """Open the group that has three photos."""
-    tab.get_by_text("Near duplicates").click()
+    near(tab)
     expect(tab.get_by_role("button", name="Compare")).to_have_count(1)
     tab.get_by_role("button", name="Compare").click()
     expect(tab.get_by_text("group 1 of")).to_be_visible()
@@ -67,12 +71,12 @@ def test_groups_are_listed_and_turned_over(tab: Page, photos: Path) -> None:
     expect(tab.get_by_role("button", name="Compare")).to_have_count(groups - 12)
     tab.reload()
     expect(tab.get_by_text("page 2 of 2")).to_be_visible()
-    tab.get_by_text("Near duplicates").click()
+    near(tab)
     expect(tab.get_by_text(COPY)).to_be_visible()  # a name, and nothing more
 
 
 def test_the_paths_of_the_extra_copies_are_downloaded(tab: Page, photos: Path) -> None:
-    tab.get_by_text("Near duplicates").click()
+    near(tab)
     expect(tab.get_by_role("button", name="Compare")).to_have_count(1)
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Paths of the extra copies").click()

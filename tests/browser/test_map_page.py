@@ -85,7 +85,7 @@ def test_a_cluster_is_chosen_by_the_keyboard_and_searched(tab: Page, url: str) -
     cluster.press("Enter")
     expect(tab.get_by_text(f"{count} photos chosen")).to_be_visible()
     expect(cluster).to_have_attribute("aria-pressed", "true")
-    expect(tab.get_by_role("button", name=re.compile("^Open "))).to_have_count(min(int(count), 24))
+    expect(tab.get_by_role("button", name=re.compile("^Open ")).first).to_be_visible()
     tab.reload()
     expect(tab.get_by_text(f"{count} photos chosen")).to_be_visible()
     tab.get_by_role("button", name="Search among these").click()
