@@ -111,10 +111,11 @@ function drawPictures(context, map, scene, selected, pictures, style) {
   for (const i of scene.pictures) {
     const [x, y] = [scene.xs[i] - half, scene.ys[i] - half];
     const picture = pictures.get(map.src[i]);
-    context.globalAlpha = selected.size > 0 && !selected.has(map.ids[i]) ? 0.25 : 1;
+    const faded = selected.size > 0 && !selected.has(map.ids[i]);
+    context.globalAlpha = faded ? 0.25 : 1;
     context.beginPath();
     context.roundRect(x - 2, y - 2, scene.edge + 4, scene.edge + 4, scene.edge * 0.16);
-    context.fillStyle = picture ? colourOf(map.cluster[i]) : style.getPropertyValue("--st-secondary-background-color");
+    context.fillStyle = picture && !faded ? colourOf(map.cluster[i]) : style.getPropertyValue("--st-secondary-background-color");
     context.fill();
     if (picture) context.drawImage(picture, x, y, scene.edge, scene.edge);
   }

@@ -33,10 +33,10 @@ def page() -> None:
     """Draw the page; what goes wrong is one line."""
     going.search_if_asked()
     cards.show_style()
-    cards.show_title("Map")
     try:
         _draw(opened.library())
     except GlimpseError as error:
+        cards.show_title("Map")
         show_error(str(error))
 
 
@@ -45,11 +45,13 @@ def _draw(library: Library) -> None:
     try:
         chart = library.map(space, on_step=_refuse)
     except _UndrawnError:
+        cards.show_title("Map")
         do_first(TITLE, {"map": space})
         return
     known = {photo.id: photo for photo in library.photos(Filter(include_offline=True))}
     photos = [known[id] for id in chart.ids.tolist()]
     if not photos:
+        cards.show_title("Map")
         show_notice("there are no photos to draw yet; add a folder on the page Library")
         return
     _show(library, chart, photos)
@@ -62,8 +64,9 @@ def _refuse(*_: object) -> None:
 def _show(library: Library, chart: PhotoMap, photos: Sequence[Photo]) -> None:
     wanted = asked()
     chosen = wanted.where.only or tuple(st.session_state.get(CHOSEN, ()))
-    show_line(
-        f"{len(photos):,} photos in {len(chart.clusters):,} groups; hold Shift to draw around some"
+    cards.show_title(
+        "Map",
+        f"{len(photos):,} photos in {len(chart.clusters):,} groups; what looks alike lies close together.",
     )
     show_chart(chart, photos, chosen, _open, _choose)
     if chosen:

@@ -1,7 +1,7 @@
 // Where things are: the part of the map that is in view, what lies under a pointer, what a line encloses.
 
 const PADDING = 48;
-const STRETCH = 1.8;
+const STRETCH = 2.2; // of one direction against the other, at most
 const CLOSEST = 60; // times the size at which the whole map is seen
 
 class View {

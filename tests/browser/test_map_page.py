@@ -147,4 +147,6 @@ def test_it_fits_a_phone(tab: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(tab: Page, scheme: str) -> None:
+    tab.locator(".clusters button").first.click()
+    expect(tab.get_by_role("button", name="Search among these")).to_be_visible()
     assert serious(tab, scheme) == []
