@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval atlas cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval relevance atlas cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -56,6 +56,10 @@ crash: .venv/installed-dev
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
+
+## relevance: where answers end, and what marking results is worth (PHOTOS and CATEGORIES name them)
+relevance: .venv/installed
+	$(BIN)/python -m benchmarks.relevance $(PHOTOS) $(CATEGORIES) --out benchmarks/results/relevance.json
 
 ## atlas: how well the map keeps what is alike together (PHOTOS and CATEGORIES name pictures with known answers)
 atlas: .venv/installed-dev

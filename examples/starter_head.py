@@ -1,6 +1,6 @@
 """Train the head of the starter model: CLIP's objective over vectors, with both towers locked.
 
-    apt-get install openclipart-png openclipart-svg fonts-noto-color-emoji fonts-dejavu-core
+    apt-get install openclipart-png openclipart-svg fonts-noto-color-emoji fonts-liberation fonts-dejavu-core
     python -m examples.starter_head /usr/share/openclipart --out starter_head.safetensors
 
 The head is one matrix over what the classifier says of a picture: 1,000 probabilities and 1,280 features. It starts

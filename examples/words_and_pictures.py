@@ -15,6 +15,7 @@ __all__ = ["SOURCES", "Captioned", "characters", "clip_art"]
 SOURCES = {
     "openclipart-png, openclipart-svg": "public domain (Open Clip Art Library, 0.18)",
     "fonts-noto-color-emoji": "SIL Open Font License 1.1",
+    "fonts-liberation": "SIL Open Font License 1.1",
     "fonts-dejavu-core": "Bitstream Vera licence, and public domain",
     "names of the ImageNet classes, from timm and open_clip": "Apache-2.0, MIT",
     "definitions of WordNet 3.0, from timm": "WordNet licence",
@@ -24,9 +25,11 @@ SOURCES = {
 EMOJI_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 """Debian's fonts-noto-color-emoji; SIL Open Font License 1.1."""
 LETTER_FONTS = [
-    Path(f"/usr/share/fonts/truetype/dejavu/DejaVu{style}.ttf")
-    for style in ("Sans", "Sans-Bold", "Serif", "Serif-Bold")
+    Path(f"/usr/share/fonts/truetype/liberation/Liberation{style}.ttf")
+    for style in ("Sans-Regular", "Sans-Bold", "Serif-Regular", "Serif-Bold")
 ]
+"""Debian's fonts-liberation; SIL Open Font License 1.1."""
+SYMBOL_FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 """Debian's fonts-dejavu-core; the licence of Bitstream Vera."""
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -88,12 +91,14 @@ def characters() -> Iterator[Captioned]:
         yield from _character(chr(code), emoji, outline=False)
     symbols = "".join(map(chr, (*range(0x2190, 0x219A), *range(0x25A0, 0x27C0))))
     text = ascii_letters + digits + "äöüÄÖÜßñÑéèçÉÇÅåØø" + "+-\u00d7\u00f7=<>?!&%#@$€£¥¢*/"
-    for number, path in enumerate(LETTER_FONTS):
+    for path in LETTER_FONTS:
         font = ImageFont.truetype(path, 200)
-        for character in text + (symbols if number == 0 else ""):
+        for character in text:
             yield from _character(character, font, outline=False)
-            if character in text:
-                yield from _character(character, font, outline=True)
+            yield from _character(character, font, outline=True)
+    font = ImageFont.truetype(SYMBOL_FONT, 200)
+    for character in symbols:
+        yield from _character(character, font, outline=False)
 
 
 def _described(drawing: Path) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ WEIGHT = 2.0
 """Of what was learned, beside 1 for the query itself."""
 WEIGHT_OF_WRONG = 0.5
 """The same where all that is known is what is wrong."""
-PENALTY = 0.1
+PENALTY = 0.03
 BACKGROUND_WEIGHT = 0.02
 STEPS = 12
+SAME = 0.999
+"""The cosine of a photo and itself."""
 
 
 def learn_part(right: Vectors, wrong: Vectors, background: Vectors) -> Part:
@@ -28,6 +30,7 @@ def learn_part(right: Vectors, wrong: Vectors, background: Vectors) -> Part:
     """
     if not len(right):
         return Part(_unit(-wrong.mean(axis=0)), WEIGHT_OF_WRONG, Kind.MARKS)
+    background = background[(background @ right.T).max(axis=1) < SAME]
     rows = np.concatenate([right, wrong, background]).astype(np.float64)
     targets = np.concatenate([np.ones(len(right)), np.zeros(len(wrong) + len(background))])
     weights = np.concatenate(

@@ -16,7 +16,7 @@ from indexer.search.direction import Direction, Kind
 __all__ = ["BLOCK", "grade", "share_of"]
 
 Deviations = NDArray[np.float32]
-FLOOR = 3.0
+FLOOR = 3.5
 """Deviations that unrelated photos seldom reach: with less, a photo is no answer however good it is among others."""
 SHARES = {Kind.WORDS: 0.67, Kind.PICTURE: 0.42, Kind.MARKS: 0.6}
 """The share of the best photo's deviations from which a photo may be an answer, by what was asked with."""
