@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.report import publish
 from indexer import AtlasOptions, BuildOptions, Library, PhotoMap
 from indexer.atlas.drawing import draw
-from indexer.progress import silently
 from storage.vectors import VectorIndex, build_index, exact_search
 
 K = 10
@@ -74,8 +74,8 @@ def layout_quality(vectors: Floats, points: Floats) -> dict[str, float]:
     """Trustworthiness at K, and the share of the K nearest neighbours that the map keeps."""
     rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:JUDGED])
     by_vectors = exact_search(vectors, vectors[rows], K + 1)[1]
-    distances = np.linalg.norm(points[rows, None] - points[None], axis=2)
-    by_points = np.argsort(distances, axis=1)[:, : K + 1]
+    nearest = NearestNeighbors(n_neighbors=K + 1).fit(points)
+    by_points = nearest.kneighbors(points[rows], return_distance=False)
     pairs = zip(rows.tolist(), by_vectors.tolist(), by_points.tolist(), strict=True)
     kept = [len((set(a) & set(b)) - {row}) / K for row, a, b in pairs]
     trust = trustworthiness(vectors[rows], points[rows], n_neighbors=K, metric="cosine")
@@ -85,7 +85,7 @@ def layout_quality(vectors: Floats, points: Floats) -> dict[str, float]:
 def cluster_quality(
     library: Library, found: PhotoMap, categories: Mapping[str, list[str]]
 ) -> dict[str, Any]:
-    """Clusters against categories, over the photos that have one; of several the smallest counts, the most specific."""
+    """Clusters against categories, over the photos that have one; of several the smallest counts."""
     ordered = sorted(categories.items(), key=lambda item: -len(item[1]))
     of_file = {name: category for category, names in ordered for name in names}
     known = {photo.id: of_file.get(photo.path.name) for photo in library.photos()}
@@ -116,7 +116,7 @@ def of_synthetic(count: int) -> dict[str, Any]:
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     nothing = build_index(np.empty(0, np.int64), unit[:0], DIM)
     index = VectorIndex(DIM, 0, build_index(np.arange(count), unit, DIM), nothing)
-    layout, seconds = _timed(lambda: draw(index, AtlasOptions(), silently))
+    layout, seconds = _timed(lambda: draw(index))
     return {
         "vectors": count,
         "seconds": seconds,

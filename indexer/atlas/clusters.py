@@ -1,4 +1,7 @@
-"""Groups of photos that are alike: HDBSCAN (Campello et al. 2013) over a layout of its own, with more dimensions than the map."""
+"""Groups of photos that are alike: HDBSCAN (Campello, Moulavi and Sander 2013).
+
+They are sought in a layout of its own, with more dimensions than the map.
+"""
 
 import math
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from indexer.atlas.clusters import find_clusters
 from indexer.atlas.projection import FEW, Vectors, project, unit_square
 from indexer.atlas.records import AtlasOptions, Layout
-from indexer.progress import OnStep, Watch
+from indexer.progress import OnStep, Watch, silently
 from storage.vectors import VectorIndex, exact_search
 
 __all__ = ["brought_up_to_date", "draw"]
 
+USUAL = AtlasOptions()
 MOST_CHANGED = 0.1
 """Of the photos, come or gone: what has changed more is drawn again."""
 NEAREST = 5
@@ -25,7 +26,7 @@ STEPS = 3
 DRAWING = threading.Lock()
 
 
-def draw(index: VectorIndex, options: AtlasOptions, on_step: OnStep) -> Layout:
+def draw(index: VectorIndex, options: AtlasOptions = USUAL, on_step: OnStep = silently) -> Layout:
     """A new layout of all vectors of an index."""
     contents = index.ids()
     fitted = _sample(contents, options)
@@ -42,7 +43,10 @@ def draw(index: VectorIndex, options: AtlasOptions, on_step: OnStep) -> Layout:
 
 
 def brought_up_to_date(
-    kept: Layout, index: VectorIndex, options: AtlasOptions, on_step: OnStep
+    kept: Layout,
+    index: VectorIndex,
+    options: AtlasOptions = USUAL,
+    on_step: OnStep = silently,
 ) -> Layout | None:
     """A layout without what has gone and with what came; None where too much has changed for that."""
     contents = index.ids()

@@ -34,7 +34,7 @@ def read(path: Path) -> Layout | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             contents, points, cluster, original = (data[name] for name in ARRAYS)
             drawn = int(data["drawn"])
     except DAMAGED as error:

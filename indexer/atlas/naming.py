@@ -15,7 +15,9 @@ __all__ = ["by_tags", "by_words", "unique_names"]
 LEAST_SHARE = 0.2
 """Of a cluster's photos: a tag that fewer have says nothing of the cluster."""
 CANDIDATES = 3
-TEMPLATE = "a photo of a {}"
+TEMPLATES = ("a photo of a {}", "{}")
+LEAST_OF_BEST = 0.8
+"""Of a word's best cosine over the clusters: where it fits another far better, it is no name for this one."""
 MOST_VECTORS = 500
 """Of a cluster, for its mean."""
 
@@ -51,15 +53,20 @@ def by_words(
 
     Both means are of what is common to all pictures, or to all words, freed: what is left is what tells apart.
     """
-    words = embedder.embed_texts([TEMPLATE.format(label) for label in labels])
+    prompts = [embedder.embed_texts([t.format(label) for label in labels]) for t in TEMPLATES]
+    words = _unit(np.mean(prompts, axis=0))
     words = _unit(words - words.mean(axis=0)) if len(labels) > 1 else words
     middle = _mean(index, layout.contents)
     clusters = int(layout.cluster.max(initial=-1)) + 1
     members = (layout.contents[layout.cluster == number] for number in range(clusters))
     centres = [_mean(index, each) - middle for each in members if len(each)]
     scores = _unit(np.array(centres).reshape(-1, index.dim)) @ words.T
-    nearest = np.argsort(-scores, axis=1, kind="stable")[:, :CANDIDATES]
-    return [[labels[column] for column in row] for row in nearest]
+    telling = scores >= np.maximum(LEAST_OF_BEST * scores.max(axis=0, initial=0), 1e-6)
+    ranked = np.argsort(-scores, axis=1, kind="stable")
+    return [
+        [labels[column] for column in order if fits[column]][:CANDIDATES]
+        for order, fits in zip(ranked, telling, strict=True)
+    ]
 
 
 def unique_names(candidates: Sequence[Sequence[str]]) -> list[str]:

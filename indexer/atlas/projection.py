@@ -73,8 +73,8 @@ def unit_square(points: Vectors) -> Vectors:
     extent = float((high - low).max())
     if extent == 0:
         return np.full_like(points, 0.5)
-    scaled = (points - (low + high) / 2) / extent + 0.5
-    return np.clip(scaled, 0, 1).astype(np.float32)
+    scaled: Vectors = np.clip((points - (low + high) / 2) / extent + 0.5, 0, 1)
+    return scaled.astype(np.float32)
 
 
 def needed(package: str) -> Any:

@@ -31,20 +31,23 @@ class Charting(Opened):
     ) -> PhotoMap:
         """The photos that pass the filter, on the map of the whole library.
 
-        The map is kept in the library, and drawn again only when more than a tenth of it has changed. Clusters
-        are named by the library's tags; without tags by `labels`, in a space that reads text; else by numbers.
+        The map is kept in the library, and drawn again only when more than a tenth of it has changed. A
+        cluster is named by the library's tags; where none tells it apart by `labels`, in a space that reads text;
+        else by a number.
         Raises UsageError for an unknown space, GlimpseError where a package is missing.
         """
         # Deferred for start-up time: no search needs it.
         from indexer.atlas import naming
         from indexer.atlas.assembling import photo_map, up_to_date
 
+        # All is read at one moment, and the view let go: drawing may take a minute.
         with self._reading(space) as (view, record, index):
-            layout = up_to_date(self.folder, view.spaces(), record, index, options, on_step)
-            tags = tagged.all_tags(view)
-            candidates = naming.by_tags(layout, tags)
-            if not tags and labels and record.reads_text and candidates:
-                embedder = self._spaces.embedder(record, notify)
-                candidates = naming.by_words(layout, index, embedder, labels)
+            spaces, tags = view.spaces(), tagged.all_tags(view)
             pairs = lookup.photo_contents(view, where)
+        layout = up_to_date(self.folder, spaces, record, index, options, on_step)
+        candidates = naming.by_tags(layout, tags)
+        if labels and record.reads_text and not all(candidates):
+            embedder = self._spaces.embedder(record, notify)
+            words = naming.by_words(layout, index, embedder, labels)
+            candidates = [tag or word for tag, word in zip(candidates, words, strict=True)]
         return photo_map(layout, pairs, naming.unique_names(candidates), record.name)
