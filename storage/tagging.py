@@ -17,6 +17,7 @@ __all__ = [
     "contents_of",
     "count_given",
     "drop_given",
+    "labels_given",
     "put_given",
     "set_by_hand",
     "tags_of",
@@ -87,6 +88,12 @@ def count_given(view: View) -> int:
     """How many tags there are by models; exact copies count once."""
     query = select(func.count()).select_from(tags).where(tags.c.by_hand.is_(False))
     return int(view.connection.scalar(query) or 0)
+
+
+def labels_given(view: View) -> set[str]:
+    """The labels that models gave to anything."""
+    query = select(tags.c.label).where(tags.c.by_hand.is_(False)).distinct()
+    return set(view.connection.scalars(query))
 
 
 def set_by_hand(batch: Batch, content_ids: Iterable[int], label: str, shown: bool) -> None:

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import ModelError, UsageError
 from indexer.progress import OnStep, Watch, silently
@@ -11,7 +13,7 @@ from indexer.prompts import fill
 from indexer.search.background import background_words
 from indexer.spaces import Spaces, choose_space, require_text
 from indexer.tagging.labels import Label, default_labels, parse_labels
-from indexer.tagging.scoring import given
+from indexer.tagging.scoring import given, proven
 from indexer.tagging.vectors import label_vectors
 from storage import snapshots, tagging
 from storage.catalog import Catalog, View
@@ -140,10 +142,15 @@ def _update(
 
     vectors = label_vectors(labels, recipe.templates, folder, embedder, on_step)
     words = background_words(folder, space.dim, embedder)
-    found = given(photos, vectors, words, recipe.threshold, Watch(on_step))
-    rows = ((int(ids[row]), labels[column].name, sure) for row, column, sure in found)
+    rows, columns, sure = given(photos, vectors, words, recipe.threshold, Watch(on_step))
     with catalog.batch() as batch:
         tagging.drop_given(batch, ids.tolist() if recipe.seq else None)
-        tagging.put_given(batch, rows)
+        known = tagging.labels_given(batch)
+        in_use = [number for number, label in enumerate(labels) if label.name in known]
+        stand = proven(columns, sure, np.array(in_use, np.int64))
+        tags = zip(
+            ids[rows][stand].tolist(), columns[stand].tolist(), sure[stand].tolist(), strict=True
+        )
+        tagging.put_given(batch, ((id, labels[column].name, each) for id, column, each in tags))
         batch.set_meta(REMEMBERED, json.dumps(asdict(done)))
     return len(ids)

@@ -6,14 +6,12 @@ the library nor the rest of the list. Other ways were measured and were worse, m
 over the library, which takes away what most photos show: benchmarks/tagging.py has them.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.progress import Watch
 
-__all__ = ["above_words", "confidences", "given"]
+__all__ = ["above_words", "confidences", "given", "proven"]
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -22,6 +20,8 @@ MIDDLE, SLOPE = 4.2, 1.63
 """Of the logistic curve from z to the share of tags that are right, fitted by benchmarks/tagging.py."""
 LEAST_SPREAD = 1e-4
 """Of cosines: for a model to which all words are one."""
+PROOF = 0.8
+"""The confidence that the best photo of a label reaches."""
 BLOCK = 4096
 
 
@@ -41,12 +41,24 @@ def confidences(z: Vectors) -> Vectors:
 
 def given(
     photos: Vectors, labels: Vectors, words: Vectors, threshold: float, watch: Watch
-) -> Iterator[tuple[int, int, float]]:
-    """Row of the photo, row of the label and confidence of each tag that is sure enough."""
+) -> tuple[Ids, Ids, Vectors]:
+    """Rows of the photos, rows of the labels, and confidences of the tags that are sure enough, each (t,)."""
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
     starts = range(0, len(photos), BLOCK)
     for start in watch.over(starts, len(starts), "batches of photos"):
         sure = confidences(above_words(photos[start : start + BLOCK], labels, words))
         rows, columns = np.nonzero(sure >= threshold)
-        yield from zip(
-            (rows + start).tolist(), columns.tolist(), sure[rows, columns].tolist(), strict=True
-        )
+        found.append((rows + start, columns, sure[rows, columns]))
+    rows, columns, kept = (np.concatenate(part) for part in zip(*found, strict=True))
+    return rows, columns, np.asarray(kept, np.float32)
+
+
+def proven(columns: Ids, sure: Vectors, known: Ids) -> NDArray[np.bool_]:
+    """Which tags (t,) stand: those of labels that one photo shows almost for certain, or that are `known`.
+
+    A library that has nothing of a label still has photos that come near to it.
+    """
+    best = np.zeros(1 + max(columns.max(initial=0), known.max(initial=0)), np.float32)
+    np.maximum.at(best, columns, sure)
+    best[known] = 1
+    return np.asarray(best[columns] >= PROOF)

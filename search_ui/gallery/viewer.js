@@ -148,11 +148,12 @@ function tagList(tags, tell) {
 
 // Drawn from what the page's own server has; a map of the web is opened only by who follows the link.
 function worldMap([latitude, longitude]) {
+  const [north, east] = [latitude.toFixed(5), longitude.toFixed(5)];
   const [x, y] = [(longitude + 180) / 3.6, (90 - latitude) / 1.8];
   const dot = make("span", { className: "dot" });
   dot.style.cssText = `left:${x}%;top:${y}%`;
   const world = make("div", { className: "world", role: "img", label: "Where it was taken, on a map of the world" },
     make("div", { className: "land" }), dot);
-  const href = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=12/${latitude}/${longitude}`;
+  const href = `https://www.openstreetmap.org/?mlat=${north}&mlon=${east}#map=12/${north}/${east}`;
   return make("div", {}, world, make("a", { href, target: "_blank", rel: "noreferrer noopener", textContent: "Open in OpenStreetMap" }));
 }

@@ -61,7 +61,7 @@ def _mark(side: str, ids: tuple[int, ...]) -> None:
 
 
 def _tag(deed: str, ids: tuple[int, ...], label: str) -> None:
-    library: Any = opened.library()
+    library = opened.library()
     try:
         (library.add_tag if deed == "tag" else library.remove_tag)(ids, label)
     except GlimpseError as error:

@@ -26,7 +26,7 @@ def viewed(library: Library, photo_id: int) -> dict[str, Any]:
         "place": [photo.latitude, photo.longitude] if known else None,
         "tags": [
             {"label": tag.label, "confidence": tag.confidence, "by_hand": tag.by_hand}
-            for tag in getattr(library, "tags_of", lambda _: [])(photo.id)  # GUARD
+            for tag in library.tags_of(photo.id)
         ],
     }
 

@@ -61,8 +61,7 @@ def _counts(library: Library, where: Filter, name: str, facet: str | None = None
 
 
 def _count(library: Library, where: Filter, facet: str) -> Counts:
-    facets: Any = getattr(library, "facets", None)  # GUARD
-    counts: Counts = getattr(facets(where), facet) if facets else {}
+    counts: Counts = getattr(library.facets(where), facet)
     return counts
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from search_ui.viewer import facts
 from streamlit.testing.v1 import AppTest
 
 from indexer import BuildOptions, Library, Photo, State
 from search_ui import app, opened
+from search_ui.search.facts import facts
 from storage.engine import CATALOG
 from tests.conftest import MakePicture
 
@@ -31,7 +31,7 @@ def names(page: AppTest) -> list[str]:
 
 
 def sent(grid: object) -> list[dict[str, str]]:
-    photos: list[dict[str, str]] = json.loads(grid.proto.json)["photos"]  # type: ignore[attr-defined]
+    photos: list[dict[str, str]] = json.loads(grid.proto.json).get("photos", [])  # type: ignore[attr-defined]
     return photos
 
 
@@ -49,7 +49,7 @@ def test_the_words_of_the_address_are_asked(
     page.query_params["q"] = "blue"
     page.run()
     assert names(page) == ["blue.png", "red.png"]
-    assert page.text_input[0].value == "blue"
+    assert page.main.text_input[0].value == "blue"
     assert "2 photos, " in said(page)
 
 
@@ -62,7 +62,7 @@ def test_the_space_that_the_command_named_is_asked_until_the_address_names_anoth
     opened.choose(library_folder, None, "tiny-blind")
     page.query_params["q"] = "red"
     page.run()
-    assert page.selectbox[0].value == "tiny-blind"
+    assert page.main.selectbox[0].value == "tiny-blind"
     assert "tiny-blind" in said(page)  # which reads no words
     page.query_params["space"] = "tiny"
     page.run()
@@ -78,20 +78,6 @@ def test_photos_of_a_build_are_shown_at_the_next_step(
     picture("blue.png", "blue")
     library.build()
     assert names(page.run()) == ["blue.png", "red.png"]
-
-
-def test_show_more_adds_a_page_and_another_question_starts_anew(
-    page: AppTest, library: Library, picture: MakePicture, photos: Path
-) -> None:
-    for mark in range(1, 31):
-        picture(f"{mark}.png", "red", mark)
-    library.build([photos], TINY)
-    page.query_params["q"] = "red"
-    assert len(names(page.run())) == 24
-    next(button for button in page.button if button.label == "Show more").click()
-    assert len(names(page.run())) == 30
-    page.text_input[0].set_value("blue")
-    assert len(names(page.run())) == 24
 
 
 def test_a_library_without_photos_says_how_to_add_some(page: AppTest) -> None:
@@ -149,8 +135,7 @@ def test_facts_are_in_words() -> None:
         altitude_m=520.4,
         rating=-1,
     )
-    assert facts(photo, 0.5) == {
-        "Score": "0.500",
+    assert facts(photo) == {
         "Taken": "2023-05-01 17:30:00 -03:30",
         "Place": "33.50000° S, 70.25000° W, 520 m",
         "Rating": "rejected",
