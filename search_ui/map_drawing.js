@@ -1,6 +1,7 @@
 // Draws the map: dots, pictures where there is room, and the clusters' names.
 
-const DOT = 3.2;
+const DOT = 3; // its radius in pixels
+const SIDE = 2 * DOT + 2;
 const MOST_PICTURES = 260;
 const AT_ONCE = 6; // pictures that are being fetched
 const KEPT = 900; // pictures in memory
@@ -89,21 +90,34 @@ function draw(context, map, view, scene, selected, pictures, line) {
 }
 
 function drawDots(context, map, scene, selected) {
-  const groups = new Map();
-  map.cluster.forEach((cluster, i) => {
-    const faded = selected.size > 0 && !selected.has(map.ids[i]);
-    const key = `${cluster} ${faded}`;
-    if (!groups.has(key)) groups.set(key, { cluster, faded, path: new Path2D() });
-    const { path } = groups.get(key);
-    path.moveTo(scene.xs[i] + DOT, scene.ys[i]);
-    path.arc(scene.xs[i], scene.ys[i], DOT, 0, 2 * Math.PI);
-  });
-  for (const { cluster, faded, path } of groups.values()) {
-    context.globalAlpha = faded ? 0.2 : 0.85;
-    context.fillStyle = colourOf(cluster);
-    context.fill(path);
+  const { xs, ys } = scene;
+  const [right, bottom] = [context.canvas.width, context.canvas.height];
+  context.globalAlpha = selected.size > 0 ? 0.2 : 0.85;
+  for (let i = 0; i < xs.length; i++) {
+    if (xs[i] < 0 || ys[i] < 0 || xs[i] > right || ys[i] > bottom) continue;
+    if (selected.size > 0) context.globalAlpha = selected.has(map.ids[i]) ? 1 : 0.2;
+    // At whole pixels: a copy that is not between them is quicker still.
+    context.drawImage(dot(map.cluster[i]), Math.round(xs[i]) - DOT - 1, Math.round(ys[i]) - DOT - 1, SIDE, SIDE);
   }
   context.globalAlpha = 1;
+}
+
+const dots = new Map();
+
+// Drawn once for each colour: copying is quicker than ten thousand arcs.
+function dot(cluster) {
+  if (!dots.has(cluster)) {
+    const canvas = document.createElement("canvas");
+    const ratio = devicePixelRatio || 1;
+    canvas.width = canvas.height = Math.ceil(SIDE * ratio);
+    const context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    context.arc(DOT + 1, DOT + 1, DOT, 0, 2 * Math.PI);
+    context.fillStyle = colourOf(cluster);
+    context.fill();
+    dots.set(cluster, canvas);
+  }
+  return dots.get(cluster);
 }
 
 function drawPictures(context, map, scene, selected, pictures, style) {
