@@ -29,6 +29,7 @@ class Pair {
       image.alt = data[side].name;
       figure.querySelector("bdi").textContent = data[side].name;
     }
+    this.stage.style.setProperty("--shape", data.shape);
     this.#place();
   }
 

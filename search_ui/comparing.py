@@ -42,7 +42,8 @@ def show_comparison(
         data={
             side: {"src": address(photo, EDGES[-1]), "name": readable(photo.path.name)}
             for side, photo in zip(SIDES, (left, right), strict=True)
-        },
+        }
+        | {"shape": _shape(left)},
     )
     _show_differences(left, right)
     for photo in (left, right):
@@ -61,6 +62,11 @@ def _show_turning(
             other = groups[place + step].address if there else None
             st.button(label, disabled=not there, on_click=go, args=(other,))
         show_line(f"group {place + 1:,} of {len(groups):,}")
+
+
+def _shape(photo: Photo) -> float:
+    """Width by height of the frames; both photos have about the same."""
+    return round(photo.width / photo.height, 3) if photo.width and photo.height else 1.0
 
 
 def _choose(group: Copies) -> tuple[Photo, Photo]:

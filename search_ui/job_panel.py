@@ -35,8 +35,8 @@ def show_job() -> None:
     if PROBLEM in st.session_state:
         show_error(st.session_state.pop(PROBLEM))
     job = current()
-    if job is None:
-        return
+    if job is None or (job.told.ended == "done" and job.told.found is not None):
+        return  # what was found is told where it belongs
     with st.container(border=True, key="job"):
         if job.is_running:
             st.fragment(_watch, run_every=EVERY_S)(job)

@@ -73,7 +73,8 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
             return list(_summary(report))
         case {"map": space}:
             chart = library.map(space, on_step=_step, notify=lambda line: _tell(note=line))
-            return [f"{len(chart.ids):,} photos in {len(chart.clusters):,} groups"]
+            _tell(found=len(chart.ids))
+            return []
         case {"duplicates": _}:
             groups = library.duplicates(on_step=_step)
             _tell(
@@ -82,7 +83,7 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
                     for group in groups
                 ]
             )
-            return [f"{len(groups):,} groups of photos that are the same"]
+            return []
         case {"tag": labels}:
             tagged = library.tag(labels, on_step=_step, notify=lambda line: _tell(note=line))
             return [
