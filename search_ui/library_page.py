@@ -59,9 +59,9 @@ def _show_folders(status: Status) -> None:
     cards.show_section("Folders", "" if status.roots else "None yet: add one with pictures below.")
     for number, root in enumerate(status.roots):
         facts = [
-            f"{count:,} {WORDS.get(state, str(state))}"
-            for state, count in root.counts.items()
-            if count
+            f"{root.counts[state]:,} {WORDS.get(state, str(state))}"
+            for state in State
+            if root.counts.get(state)
         ]
         reason = root.offline_reason
         lost = f"cannot be reached ({reason}); its photos come back with it" if reason else None
