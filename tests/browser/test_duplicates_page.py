@@ -98,6 +98,7 @@ def test_two_photos_are_compared_and_enlarged_together(tab: Page, photos: Path) 
     expect(right).to_have_attribute("alt", "small.webp")
     right.hover()
     tab.mouse.wheel(0, -400)
+    expect(right).not_to_have_css("scale", "1")
     scales = [image.evaluate("image => getComputedStyle(image).scale") for image in (left, right)]
     assert scales[0] == scales[1]
     assert float(scales[0]) > 1.5
