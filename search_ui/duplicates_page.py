@@ -95,11 +95,16 @@ def _choose_kind(kind: str) -> None:
         key="copies-kind",
         format_func=KINDS.__getitem__,
         label_visibility="collapsed",
-        on_change=lambda: st.query_params.from_dict(
-            {KIND: st.session_state["copies-kind"] or "all"}
-        ),
+        on_change=_pick_kind,
         width="content",
     )
+
+
+def _pick_kind() -> None:
+    """Called now and then for a choice that was made before, too: what is open then stays open."""
+    kind = st.session_state["copies-kind"] or "all"
+    if kind != st.query_params.get(KIND, "all"):
+        st.query_params.from_dict({KIND: kind})
 
 
 def _show_group(group: Copies) -> None:

@@ -77,7 +77,7 @@ def _watch(job: Job) -> None:
 def _ask(job: Job, question: str) -> None:
     show_notice(question)
     with st.container(horizontal=True):
-        st.button("Keep them", on_click=job.answer, args=(False,), type="primary")
+        st.button("Keep them", on_click=job.answer, args=(False,))
         st.button("Forget them", on_click=job.answer, args=(True,))
         st.button("Stop", icon=":material/stop:", on_click=job.stop)
 

@@ -87,7 +87,7 @@ def _show_adding(status: Status) -> None:
             on_change=_add,
             disabled=is_busy(),
         )
-        st.button("Add", type="primary", on_click=_add, disabled=is_busy(), key="add")
+        st.button("Add", on_click=_add, disabled=is_busy(), key="add")
         if status.roots:
             st.button(
                 "Update all",

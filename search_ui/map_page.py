@@ -83,9 +83,7 @@ def _show_chosen(chosen: tuple[int, ...]) -> None:
     with st.container(key="chosen", horizontal=True, vertical_alignment="center"):
         show_line("1 photo chosen" if len(chosen) == 1 else f"{len(chosen):,} photos chosen")
         few = len(chosen) <= going.MOST_IN_ADDRESS
-        if st.button(
-            "Search among these", icon=":material/search:", type="primary", disabled=not few
-        ):
+        if st.button("Search among these", icon=":material/search:", disabled=not few):
             going.search_among(chosen)
         st.button("Clear", on_click=_choose, args=([],))
         if not few:
