@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance atlas tagging cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash retrieval relevance tagging atlas cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -57,6 +57,10 @@ crash: .venv/installed-dev
 retrieval: .venv/installed
 	$(BIN)/python -m benchmarks.retrieval $(PHOTOS) $(CAPTIONS) $(CATEGORIES) --out benchmarks/results/retrieval.json
 
+## tagging: precision and recall of tags on pictures with known answers (PHOTOS and CATEGORIES name them)
+tagging: .venv/installed-dev
+	$(BIN)/python -m benchmarks.tagging $(PHOTOS) $(CATEGORIES) --out benchmarks/results/tagging.json
+
 ## relevance: where answers end, and what marking results is worth (PHOTOS and CATEGORIES name them)
 relevance: .venv/installed
 	$(BIN)/python -m benchmarks.relevance $(PHOTOS) $(CATEGORIES) --out benchmarks/results/relevance.json
@@ -64,10 +68,6 @@ relevance: .venv/installed
 ## atlas: how well the map keeps what is alike together (PHOTOS and CATEGORIES name pictures with known answers)
 atlas: .venv/installed-dev
 	$(BIN)/python -m benchmarks.atlas $(PHOTOS) $(CATEGORIES) --out benchmarks/results/atlas.json
-
-## tagging: precision and recall of tags on pictures with known answers (PHOTOS and CATEGORIES name them)
-tagging: .venv/installed-dev
-	$(BIN)/python -m benchmarks.tagging $(PHOTOS) $(CATEGORIES) --out benchmarks/results/tagging.json
 
 ## cifar: SimCLR, MoCo and BYOL on CIFAR-10, on two cores; half an hour each (CIFAR names the folder with train and test)
 cifar: .venv/installed-dev

@@ -8,6 +8,7 @@ CATEGORIES.json maps a query to the names of all files that answer it. Everythin
   queries (the best there is), and against other rules that adapt to a query, their parameters chosen the same way.
   `halves` chooses each rule's parameter, ours too, on one half of the queries and measures on the other, 200 times.
   Differences come with a paired bootstrap over queries.
+  The same for photos of one category as queries for the others.
 - Absent: the same queries, each asked of the library without its answers: how many photos are graded all the same.
 - Marks: mean average precision after five results were marked: the first five, right or wrong; or up to five right
   ones of the first page of 24. `whole` ranks all photos, marked ones too, as a user sees it; `rest` only those that
@@ -18,14 +19,14 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import publish
-from indexer import BuildOptions, Filter, Library
+from indexer import BuildOptions, Filter, Library, Query
 from indexer.search.direction import Kind
 from indexer.search.relevance import SHARES
 
@@ -53,7 +54,8 @@ def main() -> None:
             "photos": len(ids),
             "queries": len(asked.answers),
             "model": arguments.model,
-            "cut": asked.cut(),
+            "cut": asked.cut(Kind.WORDS),
+            "cut_of_pictures": Asked(library, by_picture(asked.answers)).cut(Kind.PICTURE),
             "absent": asked.absent(),
             "marks": asked.marks(),
         }
@@ -63,7 +65,7 @@ def main() -> None:
 class Asked:
     """The category queries, asked once."""
 
-    def __init__(self, library: Library, answers: dict[str, set[int]]) -> None:
+    def __init__(self, library: Library, answers: Mapping[str | Query, set[int]]) -> None:
         self.library = library
         self.answers = answers
         found = [library.search(query, EVERYTHING) for query in answers]
@@ -79,15 +81,15 @@ class Asked:
             ]
         )
 
-    def cut(self) -> dict[str, object]:
-        """F1 of each rule."""
+    def cut(self, kind: Kind) -> dict[str, object]:
+        """F1 of each rule; ours has a constant for each kind of query."""
         ours = f1(self.graded, self.right)
         fixed = self._sweep(lambda scores: scores)
         best = fixed[fixed.mean(axis=1).argmax()]
         others = {"to the best score": to_best, "deviations within the query": deviations}
         return {
             "ours": round(float(ours.mean()), 4),
-            "ours_halves": halves(self._sweep_ours()),
+            "ours_halves": halves(self._sweep_ours(kind)),
             "best_fixed": round(float(best.mean()), 4),
             "difference_95": bootstrap(ours - best),
             "best_fixed_halves": halves(fixed),
@@ -143,11 +145,11 @@ class Asked:
         thresholds = np.unique(np.quantile(ruled, np.linspace(0.5, 1, 500)))
         return np.array([f1(ruled >= threshold, self.right) for threshold in thresholds])
 
-    def _sweep_ours(self) -> Floats:
+    def _sweep_ours(self, kind: Kind) -> Floats:
         """F1 (shares, queries) of our rule with other values for its constant."""
-        before, found = SHARES[Kind.WORDS], []
-        for share in np.arange(0.5, 0.9, 0.02):
-            SHARES[Kind.WORDS] = float(share)
+        before, found = SHARES[kind], []
+        for share in np.linspace(0.7, 1.3, 13) * before:
+            SHARES[kind] = float(share)
             kept = [
                 {hit.photo_id for hit in self.library.search(query, EVERYTHING, relevant=True)}
                 for query in self.answers
@@ -156,13 +158,24 @@ class Asked:
                 [id in ids for id in order] for ids, order in zip(kept, self.order, strict=True)
             ]
             found.append(f1(np.array(graded), self.right))
-        SHARES[Kind.WORDS] = before
+        SHARES[kind] = before
         return np.array(found)
 
     def _ceiling(self) -> Floats:
         places = np.arange(self.right.shape[1])
         found = np.array([f1(places <= place, self.right) for place in places])
         return np.asarray(found.max(axis=0))
+
+
+def by_picture(answers: Mapping[str | Query, set[int]]) -> dict[str | Query, set[int]]:
+    """Each photo of just one category as a query for the others of that category."""
+    every = [id for wanted in answers.values() for id in wanted]
+    return {
+        Query.photo(id): wanted - {id}
+        for wanted in answers.values()
+        for id in sorted(wanted)
+        if every.count(id) == 1
+    }
 
 
 def to_best(scores: Floats) -> Floats:

@@ -26,7 +26,7 @@ from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
 
-__all__ = ["BuildListener", "BuildOptions", "build"]
+__all__ = ["BuildListener", "BuildOptions", "build", "rules_of"]
 
 DAY_S = 86_400
 
@@ -77,6 +77,15 @@ def build(
     return _Run(folder, config, spaces, options, listener).run(paths)
 
 
+def rules_of(folder: Path, config: Config, options: BuildOptions) -> Rules:
+    """What a build of the library in `folder` leaves out."""
+    return Rules(
+        exclude=(*config.build.exclude, *options.exclude),
+        include_hidden=options.include_hidden or config.build.include_hidden,
+        leave_out=(os.fsencode(folder.resolve()),),
+    )
+
+
 class _Run:
     def __init__(
         self,
@@ -91,11 +100,7 @@ class _Run:
         self._spaces = spaces
         self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
-        self._rules = Rules(
-            exclude=(*config.build.exclude, *options.exclude),
-            include_hidden=options.include_hidden or config.build.include_hidden,
-            leave_out=(os.fsencode(folder.resolve()),),
-        )
+        self._rules = rules_of(folder, config, options)
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if not Catalog.exists(self._folder):

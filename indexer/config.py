@@ -16,6 +16,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer.errors import ConfigError
+from indexer.pictures.fetching import UrlRules
 from indexer.pictures.limits import Limits
 
 __all__ = ["BuildConfig", "Config", "LibraryConfig", "RuntimeConfig", "SearchConfig", "UiConfig"]
@@ -76,6 +77,14 @@ class SearchConfig(Section):
     top: Positive = 20
     fusion: Literal["rrf", "scores"] = "rrf"
     """How the answers of several spaces become one."""
+    urls: bool = True
+    """Whether a picture is fetched from the web when a query holds its URL."""
+    private_urls: bool = False
+    """Whether such a URL may lead to this machine or the network that it is in."""
+
+    def url_rules(self) -> UrlRules:
+        """What a query may have fetched."""
+        return UrlRules(self.urls, self.private_urls)
 
 
 class RuntimeConfig(Section):
@@ -90,6 +99,8 @@ class UiConfig(Section):
     """`[ui]`."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
+    urls: bool = False
+    """Whether the page, too, takes URLs of pictures: whoever can open it can then have them fetched."""
 
 
 class Config(Section):

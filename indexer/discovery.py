@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from indexer.ignores import IGNORE_FILE, EntryTest, Ignores
 from indexer.pictures.decoding import EXTENSIONS, RAW_EXTENSIONS
 
-__all__ = ["Candidate", "Rules", "Walk"]
+__all__ = ["Candidate", "Rules", "Walk", "is_picture"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class Walk:
         self._include_hidden = rules.include_hidden
         self._ignores = Ignores(rules.exclude)
         self._left_out = _inside(root, rules.leave_out)
+        self._asked: set[bytes] = set()
 
     def __iter__(self) -> Iterator[Candidate]:
         # Held open throughout: a drive that is pulled out then gives EIO, not an empty folder.
@@ -107,6 +108,44 @@ class Walk:
                 return True
             folder = _join(folder, name)
         return self._rules_of(folder)(file, False)
+
+    def would_reach(self, path: bytes, *, is_folder: bool) -> bool:
+        """Whether a walk that began now would come to this entry; it need not exist.
+
+        Reads the ignore files on the way, each once. Where one cannot be read the answer is yes: a walk tells why.
+        """
+        folder = b""
+        *folders, last = path.split(b"/")
+        for name in (*folders, last):
+            self._ask_folder(folder)
+            if folder in self._left_out:
+                return False
+            if self._rules_of(folder)(name, is_folder or name is not last):
+                return False
+            folder = _join(folder, name)
+        return True
+
+    def _ask_folder(self, folder: bytes) -> None:
+        """Learn what a folder says of itself, without walking it."""
+        if folder in self._asked:
+            return
+        self._asked.add(folder)
+        try:
+            root = os.open(self._root, _OPEN_FOLDER)
+            try:
+                descriptor = _open_below(root, folder)
+            finally:
+                os.close(root)
+        except OSError:
+            return
+        try:
+            if folder and _holds(descriptor, _LIBRARY_MARK):
+                self._left_out.add(folder)
+            self._ignores.read(descriptor, folder)
+        except OSError as error:
+            logger.info("%r: its ignore file cannot be read: %s", os.fsdecode(folder), error)
+        finally:
+            os.close(descriptor)
 
     def missed(self, path: bytes) -> bool:
         """Whether this file lies in a folder that could not be listed, so that it may be there."""
@@ -162,8 +201,7 @@ class Walk:
             entry = found[name]
             is_folder = entry.is_dir(follow_symlinks=False)
             is_link = entry.is_symlink()
-            is_picture = _split(name)[1] in _PICTURES
-            if not (is_folder or is_link or is_picture) or leaves_out(name, is_folder):
+            if not (is_folder or is_link or is_picture(name)) or leaves_out(name, is_folder):
                 continue
             if is_link:
                 self._skip(_join(folder, name), "a link")
@@ -195,6 +233,11 @@ class Walk:
         logger.info("%r skipped: %s", os.fsdecode(path), reason)
 
 
+def is_picture(name: bytes) -> bool:
+    """Whether a file of this name is worth opening."""
+    return _split(name)[1] in _PICTURES
+
+
 def _open_below(root: int, folder: bytes) -> int:
     """Open a folder one step at a time.
 
@@ -209,6 +252,14 @@ def _open_below(root: int, folder: bytes) -> int:
             os.close(descriptor)
         descriptor = below
     return descriptor
+
+
+def _holds(descriptor: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _inside(root: bytes, paths: Iterable[bytes]) -> set[bytes]:

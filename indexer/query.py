@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from indexer.errors import QueryError
-from indexer.grammar import operands
+from indexer.grammar import URL_PREFIXES, operands
 from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term
 
 __all__ = ["ImageSource", "Query"]
@@ -56,6 +56,12 @@ class Query:
                 'there is nothing in the query; try: glimpse search "a dog on a beach"'
             )
         return query
+
+    @property
+    def urls(self) -> list[str]:
+        """Where on the web pictures of it lie."""
+        sources = [term.what.source for term in self.terms if isinstance(term.what, Picture)]
+        return [each for each in sources if isinstance(each, str) and each.startswith(URL_PREFIXES)]
 
     def __add__(self, other: "Query") -> Self:
         return replace(self, terms=self.terms + other.terms)

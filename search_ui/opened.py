@@ -7,7 +7,7 @@ import streamlit as st
 
 from indexer import Config, Library
 
-__all__ = ["arguments", "choose", "library", "space"]
+__all__ = ["arguments", "choose", "config", "library", "space"]
 
 
 @dataclass(slots=True)
@@ -30,7 +30,12 @@ def choose(folder: Path | None, config: Path | None, space: str | None = None) -
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library, which any number of threads may read. Raises GlimpseError, and then tries anew."""
-    return Library.open(_choice.folder, config=Config.load(_choice.config))
+    return Library.open(_choice.folder, config=config())
+
+
+def config() -> Config:
+    """The settings, as the file has them now. Raises ConfigError."""
+    return Config.load(_choice.config)
 
 
 def arguments() -> list[str]:

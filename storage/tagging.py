@@ -14,6 +14,7 @@ from storage.tables import photos, tags
 __all__ = [
     "Given",
     "Tag",
+    "all_tags",
     "contents_of",
     "count_given",
     "drop_given",
@@ -52,6 +53,15 @@ def tags_of(view: View, photo_ids: Sequence[int]) -> dict[int, list[Tag]]:
         for photo_id, *tag in view.connection.execute(query):
             found[photo_id].append(Tag(*tag))
     return dict(found)
+
+
+def all_tags(view: View) -> list[tuple[int, str, float]]:
+    """Every tag that stands: content, label, confidence."""
+    query = select(tags.c.content_id, tags.c.label, tags.c.confidence).where(tags.c.confidence > 0)
+    return [
+        (content, label, confidence)
+        for content, label, confidence in view.connection.execute(query)
+    ]
 
 
 def contents_of(view: View, photo_ids: Sequence[int]) -> dict[int, int | None]:

@@ -55,3 +55,29 @@ def orientation_exif(orientation: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif.tobytes()
+
+
+def camera_file(
+    camera: str | None = None,
+    lens: str | None = None,
+    taken: str | None = None,
+    place: tuple[float, float] | None = None,
+    rating: int | None = None,
+    size: tuple[int, int] = (64, 48),
+) -> bytes:
+    """A red JPEG that knows of itself what a camera writes; `place` is latitude and longitude in degrees."""
+    exif = Image.Exif()
+    exif.update({tag: value for tag, value in ((0x0110, camera), (0x4746, rating)) if value})
+    details = ((0xA434, lens), (0x9003, taken))
+    exif.get_ifd(0x8769).update({tag: value for tag, value in details if value})
+    if place:
+        latitude, longitude = place
+        exif.get_ifd(0x8825).update(
+            {
+                1: "N" if latitude >= 0 else "S",
+                2: (abs(latitude), 0.0, 0.0),
+                3: "E" if longitude >= 0 else "W",
+                4: (abs(longitude), 0.0, 0.0),
+            }
+        )
+    return encoded(Image.new("RGB", size, (220, 20, 20)), "JPEG", exif=exif.tobytes())

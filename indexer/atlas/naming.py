@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.atlas.records import Layout
-from indexer.embedders.base import Embedder
 from storage.vectors import VectorIndex
 
 __all__ = ["by_tags", "by_words", "unique_names"]
@@ -15,7 +14,6 @@ __all__ = ["by_tags", "by_words", "unique_names"]
 LEAST_SHARE = 0.2
 """Of a cluster's photos: a tag that fewer have says nothing of the cluster."""
 CANDIDATES = 3
-TEMPLATES = ("a photo of a {}", "{}")
 LEAST_OF_BEST = 0.8
 """Of a word's best cosine over the clusters: where it fits another far better, it is no name for this one."""
 MOST_VECTORS = 500
@@ -47,14 +45,13 @@ def by_tags(layout: Layout, tags: Iterable[Tag]) -> list[list[str]]:
 
 
 def by_words(
-    layout: Layout, index: VectorIndex, embedder: Embedder, labels: Sequence[str]
+    layout: Layout, index: VectorIndex, labels: Sequence[str], words: NDArray[np.float32]
 ) -> list[list[str]]:
     """Labels for each cluster, the nearest first: the words compared with its mean less that of the library.
 
-    Both means are of what is common to all pictures, or to all words, freed: what is left is what tells apart.
+    `words` are the labels' unit vectors (n, dim). Both means are of what is common to all pictures, or to all words,
+    freed: what is left is what tells apart.
     """
-    prompts = [embedder.embed_texts([t.format(label) for label in labels]) for t in TEMPLATES]
-    words = _unit(np.mean(prompts, axis=0))
     words = _unit(words - words.mean(axis=0)) if len(labels) > 1 else words
     middle = _mean(index, layout.contents)
     clusters = int(layout.cluster.max(initial=-1)) + 1

@@ -43,7 +43,6 @@ def map_answer(found: PhotoMap, photos: list[Photo]) -> dict[str, Any]:
             {"photo_id": id, "path": paths[id], "x": x, "y": y, "cluster": cluster}
             for id, (x, y), cluster in rows
             if id in paths  # not where a build took the photo away meanwhile
-            if id in paths  # not where a build took the photo away meanwhile
         ],
     }
 

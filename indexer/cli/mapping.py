@@ -33,7 +33,7 @@ def map(
         where = replace(where, folder=str(Path(where.folder).resolve()))
     with common.open() as library, Bar("reading").shown() as bar:
         found = library.map(
-            common.space, where=where, labels=label or (), on_step=bar.update, notify=bar.note
+            common.space, where=where, labels=label, on_step=bar.update, notify=bar.note
         )
         photos = library.photos(where) if as_json or out is not None else []
         if out is not None:

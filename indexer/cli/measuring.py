@@ -10,8 +10,9 @@ from indexer import EvaluationOptions
 from indexer.cli import console
 from indexer.cli.bar import Bar
 from indexer.cli.command import Common, JsonObject
-from indexer.evaluation.page import check_writable, write_page
+from indexer.evaluation.page import write_page
 from indexer.evaluation.table import tables
+from indexer.standalone import check_writable
 
 __all__ = ["eval"]
 

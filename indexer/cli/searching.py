@@ -13,7 +13,9 @@ import typer
 from indexer import Answer, Config, Filter, Query
 from indexer.cli import answers, console
 from indexer.cli.command import INTERRUPTED, Common, JsonObject
+from indexer.cli.sheets import show_sheet
 from indexer.cli.tagging import unknown_tags
+from indexer.standalone import check_writable
 
 __all__ = ["search", "ui"]
 
@@ -25,7 +27,7 @@ def search(
         list[str],
         typer.Argument(
             metavar="QUERY…",
-            help='Words, ./picture.jpg, photo:ID, or an expression: "2:golden retriever" + ./pool.jpg - fruit',
+            help='Words, ./picture.jpg, a URL, photo:ID, or an expression: "2:golden retriever" + ./pool.jpg - fruit',
         ),
     ],
     top: Annotated[int | None, typer.Option("-t", "--top", help="Results at most.")] = None,
@@ -53,11 +55,19 @@ def search(
     include_self: Annotated[
         bool, typer.Option("--include-self", help="Also the very pictures asked with.")
     ] = False,
+    opens: Annotated[
+        bool, typer.Option("--open", help="Show the results in the browser, as a contact sheet.")
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write the contact sheet there.")
+    ] = None,
 ) -> None:
     """Find photos by words, by a picture, or by both."""
     parsed = Query.parse(query)
     if where.folder:
         where = replace(where, folder=str(Path(where.folder).resolve()))
+    if sheet is not None:
+        check_writable(sheet)
     with common.open() as library:
         answer = library.search(
             parsed,
@@ -73,6 +83,8 @@ def search(
             include_self=include_self,
             notify=console.note,
         )
+        if opens or sheet is not None:
+            show_sheet(library, answer, sheet, opens=opens)
         hints = list(unknown_tags(library, where))
         tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
     for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query)):

@@ -9,7 +9,14 @@ from rich.text import Text
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 
-__all__ = ["build_summary", "models_table", "printable", "status_tables", "tags_table", "training"]
+__all__ = [
+    "build_summary",
+    "models_table",
+    "printable",
+    "status_tables",
+    "tags_table",
+    "watch_line",
+]
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -29,14 +36,24 @@ def build_summary(report: BuildReport) -> Iterator[str]:
     }
     told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
     yield f"{told} in {report.seconds:.1f} s"
+    yield from out_of_reach(report)
+    if report.failed:
+        yield f"{report.failed} files were skipped; see: glimpse errors"
+
+
+def watch_line(report: BuildReport) -> str:
+    """What a build did while watching, in one line."""
+    return "; ".join((next(build_summary(report)), *out_of_reach(report)))
+
+
+def out_of_reach(report: BuildReport) -> Iterator[str]:
+    """What is kept although it is not there."""
     for root, reason in report.offline_roots.items():
         yield f"{os.fsdecode(root)} {reason}: its photos are kept, as offline"
     for folder, reason in report.unreadable.items():
         yield f"{os.fsdecode(folder)} cannot be listed ({reason}): what was known there is kept"
     if report.kept:
-        yield f"{report.kept} photos are gone, more than half of their root: kept as offline; --yes forgets them"
-    if report.failed:
-        yield f"{report.failed} files were skipped; see: glimpse errors"
+        yield f"{report.kept} photos are gone, over half of their root: kept as offline (build --yes forgets them)"
 
 
 def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:

@@ -1,31 +1,26 @@
-"""An evaluation as one HTML file that asks nothing of the network: styles, plots and thumbnails are inside."""
+"""An evaluation as one HTML file, with plots and thumbnails."""
 
-import base64
 from collections.abc import Callable, Sequence
 from functools import cache
-from html import escape
 from pathlib import Path
 
-from indexer.errors import GlimpseError, UsageError
 from indexer.evaluation.plots import CLASSES, bar, curves
 from indexer.evaluation.results import Answered, Comparison, Evaluation, Example, Task
 from indexer.evaluation.table import difference, interval, number, verdict
+from indexer.standalone import COLOURS, Thumbnail, document, shown, write
+from indexer.standalone import image as photo_image
 
-__all__ = ["check_writable", "page", "write_page"]
+__all__ = ["page", "write_page"]
 
-Thumbnail = Callable[[int, int], bytes]
-"""A JPEG of a photo, by its id and the edge of the square that it fits, in pixels."""
 Image = Callable[[int], str]
 """A photo's markup, by its id."""
 
 EDGE = 160
 UNBOUNDED = ("alignment", "uniformity")
 """Figures that are no shares, which a bar from 0 to 1 would not show."""
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2126; --dim: #5b656f; --paper: #fff; --card: #f5f6f8;
-  --one: #2767a8; --two: #c2601a; --right: #1d7a3e; --rule: #d6dade; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --dim: #a3acb5; --paper: #14171a;
-  --card: #1e2226; --one: #6ba8e5; --two: #f0a05c; --right: #5fcf87; --rule: #3a4047; } }
+STYLE = (
+    COLOURS
+    + """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 72rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 0; } p { margin: .3rem 0; }
@@ -46,49 +41,35 @@ figure img { max-width: 100%; border: 3px solid transparent; box-sizing: border-
 figure.right img { border-color: var(--right); } figure.right b { color: var(--right); }
 summary { cursor: pointer; margin-top: .6rem; }
 """
-
-
-def check_writable(path: Path) -> None:
-    """Raise UsageError, before anything is measured, where a page cannot be written."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"no page can be written to {path}; name a file in a folder that is there")
+)
 
 
 def write_page(path: Path, evaluation: Evaluation, thumbnail: Thumbnail) -> None:
     """Write the page of an evaluation. Raises UsageError where it cannot be written."""
-    try:
-        path.write_text(page(evaluation, thumbnail), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    write(path, page(evaluation, thumbnail))
 
 
 def page(evaluation: Evaluation, thumbnail: Thumbnail) -> str:
     """The page; a photo that cannot be shown now is only named."""
-    image = cache(lambda photo_id: _image(thumbnail, photo_id))
+    image = cache(lambda photo_id: photo_image(thumbnail, photo_id, EDGE))
     first, *others = evaluation.spaces
     sections = []
     for task in first.tasks:
         same = [each for space in others for each in space.tasks if each.name == task.name]
         sections.append(_section(evaluation, [task, *same], image))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_shown(evaluation.library.name)}: retrieval quality</title>"
-        f"<style>{STYLE}</style></head><body>{_head(evaluation)}{''.join(sections)}</body></html>\n"
-    )
+    title = f"{evaluation.library.name}: retrieval quality"
+    return document(title, STYLE, _head(evaluation) + "".join(sections))
 
 
 def _head(evaluation: Evaluation) -> str:
     spaces = "".join(
-        f'<p><span class="key {kind}"></span>{_shown(space.space)} ({_shown(space.model)}), '
-        f"{space.dim} dimensions, {_shown(space.index)} index</p>"
+        f'<p><span class="key {kind}"></span>{shown(space.space)} ({shown(space.model)}), '
+        f"{space.dim} dimensions, {shown(space.index)} index</p>"
         for space, kind in zip(evaluation.spaces, CLASSES, strict=False)
     )
-    notices = "".join(f'<p class="dim">{_shown(line)}</p>' for line in evaluation.notices)
+    notices = "".join(f'<p class="dim">{shown(line)}</p>' for line in evaluation.notices)
     return (
-        f"<h1>How well {_shown(str(evaluation.library))} answers</h1>{spaces}"
+        f"<h1>How well {shown(str(evaluation.library))} answers</h1>{spaces}"
         f'<p class="dim">{evaluation.photos} photos, exact copies counted once. Whiskers are 95 % intervals: '
         f"a percentile bootstrap over queries, seed {evaluation.seed}.</p>{notices}"
     )
@@ -101,9 +82,9 @@ def _section(evaluation: Evaluation, tasks: Sequence[Task], image: Image) -> str
     names = [space.space for space in evaluation.spaces]
     lines = [(name, task.curve) for name, task in zip(names, tasks, strict=False)]
     examples = "".join(_example(example, image) for example in first.examples)
-    title = f"Examples in {_shown(names[0])}, from the best answered query to the worst"
+    title = f"Examples in {shown(names[0])}, from the best answered query to the worst"
     return (
-        f'<section><h2>{_shown(first.name)}</h2><p class="dim">{_shown(first.how)}</p>'
+        f'<section><h2>{shown(first.name)}</h2><p class="dim">{shown(first.how)}</p>'
         f'<div class="parts"><table>{rows}</table>{curves(lines) if first.curve else ""}</div>'
         + (f"<details open><summary>{title}</summary>{examples}</details>" if examples else "")
         + "</section>"
@@ -116,7 +97,7 @@ def _rows(tasks: Sequence[Task], name: str, compared: Comparison | None) -> str:
     for task, kind in zip(tasks, CLASSES, strict=False):
         figure = task.figures.get(name)
         if figure is not None:
-            head = _shown(name) if not rows else ""
+            head = shown(name) if not rows else ""
             plot = bar(figure, kind) if name not in UNBOUNDED and figure.high is not None else ""
             rows.append(
                 f"<tr><td>{head}</td><td>{plot}</td><td>{number(figure.value)}</td>"
@@ -125,7 +106,7 @@ def _rows(tasks: Sequence[Task], name: str, compared: Comparison | None) -> str:
     if compared is not None:
         told, between = difference(compared)
         said = f"{told} ({between}); better: {verdict(compared)}" if between else told
-        rows.append(f'<tr><td></td><td colspan="3" class="dim">difference {_shown(said)}</td></tr>')
+        rows.append(f'<tr><td></td><td colspan="3" class="dim">difference {shown(said)}</td></tr>')
     return "".join(rows)
 
 
@@ -133,7 +114,7 @@ def _example(example: Example, image: Image) -> str:
     asked = "" if example.photo_id is None else _figure(image(example.photo_id), "asked with this")
     answers = "".join(_answer(answer, image) for answer in example.answers)
     return (
-        f'<div class="example"><p><b>{_shown(example.query)}</b> '
+        f'<div class="example"><p><b>{shown(example.query)}</b> '
         f'<span class="dim">first right answer at {example.rank}</span></p>'
         f'<div class="answers">{asked}{answers}</div></div>'
     )
@@ -141,23 +122,9 @@ def _example(example: Example, image: Image) -> str:
 
 def _answer(answer: Answered, image: Image) -> str:
     mark = "<b>✓ right</b> " if answer.right else ""
-    caption = f"{mark}{answer.score:.3f} {_shown(answer.path.name)}"
+    caption = f"{mark}{answer.score:.3f} {shown(answer.path.name)}"
     return _figure(image(answer.photo_id), caption, "right" if answer.right else "wrong")
 
 
 def _figure(picture: str, caption: str, kind: str = "asked") -> str:
     return f'<figure class="{kind}">{picture}<figcaption>{caption}</figcaption></figure>'
-
-
-def _image(thumbnail: Thumbnail, photo_id: int) -> str:
-    try:
-        data = base64.b64encode(thumbnail(photo_id, EDGE)).decode()
-    except GlimpseError as error:
-        return f"<p>(not shown: {_shown(str(error))})</p>"
-    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
-
-
-def _shown(text: str) -> str:
-    """Text for the page: markup escaped, and control characters and bytes that are not UTF-8 spelled out."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return escape(plain)

@@ -1,9 +1,10 @@
 """Keeping a library: building it, and looking after what it holds."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from indexer.build import BuildListener, BuildOptions, build
+from indexer.build import BuildListener, BuildOptions, build, rules_of
 from indexer.embedders.base import Notify
 from indexer.forgetting import forget_root
 from indexer.library.opened import Opened
@@ -14,6 +15,8 @@ from indexer.roots import Confirm
 from indexer.spaces import DEFAULT, choose_space
 from indexer.status import library_status, sizes, space_status
 from storage import lookup
+from storage.catalog import Catalog
+from storage.records import RootRecord
 
 __all__ = ["Keeping"]
 
@@ -40,6 +43,43 @@ class Keeping(Opened):
         """
         listener = BuildListener(on_progress, notify, confirm)
         return build(self.folder, self._config, self._spaces, paths, options, listener)
+
+    def watch(
+        self,
+        paths: Sequence[str | Path] = (),
+        options: BuildOptions = DEFAULTS,
+        *,
+        debounce_s: float = 1.6,
+        stop: threading.Event | None = None,
+        on_build: Callable[[BuildReport], object] = silently,
+        on_progress: Callable[[Progress], object] = silently,
+        notify: Notify = silently,
+    ) -> None:
+        """Build, and build again whenever files change in these folders, or in all that the library has.
+
+        Returns once `stop` is set. A build begins when nothing has changed for `debounce_s`; `on_build` gets its
+        report. Raises what the first build raises; what goes wrong later is a line to `notify`, and tried again.
+        """
+        # Deferred for start-up time: no other verb needs it.
+        from indexer.watching import Surroundings, Watcher
+
+        def update(roots: Sequence[str | Path]) -> BuildReport:
+            return self.build(roots, options, on_progress=on_progress, notify=notify)
+
+        around = Surroundings(
+            update, self._roots, self._known_folders, rules_of(self.folder, self._config, options)
+        )
+        Watcher(around, paths, debounce_s, stop or threading.Event(), on_build, notify).run()
+
+    def _roots(self) -> list[RootRecord]:
+        if not Catalog.exists(self.folder):
+            return []
+        with self._catalog().view() as view:
+            return view.roots()
+
+    def _known_folders(self, root: RootRecord) -> set[bytes]:
+        with self._catalog().view() as view:
+            return view.folders(root.id)
 
     def errors(self) -> list[Photo]:
         """Every file that was skipped, with its reason."""

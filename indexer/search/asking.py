@@ -1,7 +1,7 @@
 """A question put to one space or several: each part of it where it is understood, the rankings fused."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexer.embedders.base import Embedder, Notify
@@ -35,6 +35,8 @@ class Asking:
     backgrounds: Backgrounds
     limits: Limits
     fusion: Fusion
+    fetched: Mapping[str, bytes]
+    """The pictures at the query's URLs."""
 
     def answer(
         self,
@@ -58,7 +60,7 @@ class Asking:
             index = self.indexes.at(view, space)
             embedder = self._embedder(space, notify)
             background = self.backgrounds.of(space, index, self.spaces.folder(space), embedder)
-            terms = TermEmbedder(view, space, index, embedder, self.limits)
+            terms = TermEmbedder(view, space, index, embedder, self.limits, self.fetched)
             direction = direct(part, marks, terms, background)
             rankings.append(SpaceRanking(index, direction, background, allowed))
             asked.append((space, weight))

@@ -56,12 +56,22 @@ class Background:
         return float((self.photos @ direction).mean()) if len(self.photos) else 0.0
 
     @cached_property
+    def spread_by_words(self) -> float:
+        """How far words spread the scores of the library's photos, as a rule; 0 if unknown."""
+        return _usual_spread(self.words, self.photos, over_photos=True)
+
+    @cached_property
+    def spread_by_photos(self) -> float:
+        """The same of pictures."""
+        return _usual_spread(self.photos, self.photos, over_photos=True)
+
+    @cached_property
     def _spread_of_words(self) -> float:
-        return _usual_spread(self.words, self.photos)
+        return _usual_spread(self.words, self.photos, over_photos=False)
 
     @cached_property
     def _spread_of_photos(self) -> float:
-        return _usual_spread(self.photos, self.photos)
+        return _usual_spread(self.photos, self.photos, over_photos=False)
 
 
 def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors, Vectors]:
@@ -70,11 +80,15 @@ def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors,
         zeros = np.zeros(len(vectors), np.float32)
         return zeros, zeros
     scores = vectors @ queries.T
-    return scores.mean(axis=1), (scores.std(axis=1) + np.float32(usual)) / 2
+    own = scores.std(axis=1)
+    return scores.mean(axis=1), (own + np.float32(usual)) / 2 if usual else own
 
 
-def _usual_spread(queries: Vectors, photos: Vectors) -> float:
-    return float((photos @ queries.T).std(axis=1).mean()) if len(queries) and len(photos) else 0.0
+def _usual_spread(queries: Vectors, photos: Vectors, *, over_photos: bool) -> float:
+    """The mean standard deviation of scores: of a query over photos, or of a photo over queries."""
+    if not len(queries) or not len(photos):
+        return 0.0
+    return float((photos @ queries.T).std(axis=0 if over_photos else 1).mean())
 
 
 class Backgrounds:

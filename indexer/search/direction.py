@@ -64,16 +64,12 @@ def combine(parts: Sequence[Part], background: Background, query: str) -> Direct
     """Parts as one direction, in which each pulls as much as its weight says.
 
     In a joint space pictures are far closer to pictures than to words (the modality gap, arXiv 2203.02053), so a
-    plain sum would follow the picture alone. Each part counts in units of its own spread over the library.
-    Raises QueryError where the parts cancel each other out.
+    plain sum would follow the picture alone. Words and pictures each count in units of how far queries of
+    their kind spread the library's photos. Raises QueryError where the parts cancel each other out.
     """
-    if len(parts) > 1:
-        spreads = [background.spread(part.vector) for part in parts]
-        if min(spreads) > SHORTEST:
-            parts = [
-                Part(part.vector, part.weight / spread, part.kind)
-                for part, spread in zip(parts, spreads, strict=True)
-            ]
+    usual = {Kind.WORDS: background.spread_by_words, Kind.PICTURE: background.spread_by_photos}
+    if len({part.kind for part in parts}) > 1 and min(usual.values()) > SHORTEST:
+        parts = [Part(p.vector, p.weight / usual[p.kind], p.kind) for p in parts]
     return _normalised(parts, query)
 
 

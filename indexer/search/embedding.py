@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,14 @@ class TermEmbedder:
         index: VectorIndex,
         embedder: Callable[[], Embedder],
         limits: Limits,
+        fetched: Mapping[str, bytes],
     ) -> None:
         self._view = view
         self._space = space
         self._index = index
         self._embedder = embedder
         self._limits = limits
+        self._fetched = fetched
         self.asked_with: set[int] = set()
         """Contents that the query shows, and wants more of."""
         self.notices: list[str] = []
@@ -87,7 +89,8 @@ class TermEmbedder:
         self, source: ImageSource, region: Region | None, wants_more: bool
     ) -> Vector:
         """The picture's vector; bytes that the library knows need neither decoding nor a model."""
-        data = _read(source)
+        fetched = self._fetched.get(source) if isinstance(source, str) else None
+        data = _read(source) if fetched is None else fetched
         if isinstance(data, bytes):
             content_id = self._view.content_id(hashlib.sha256(data).digest())
             if content_id is not None and wants_more:

@@ -4,9 +4,10 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from indexer import Query, Status
-from indexer.errors import QueryError
 from search_ui.address import EVERYTHING, MAX_WORDS, Asked, change
 from search_ui.literal import show_line
+from search_ui.opened import config
+from search_ui.sources import check_sources
 
 __all__ = ["EXAMPLES", "ask", "build_query", "forget_upload", "show_examples"]
 
@@ -30,7 +31,7 @@ def build_query(words: str, upload: UploadedFile | None) -> Query:
     query = Query()
     if words:
         query += Query.parse(words)
-        _refuse_paths(query)
+        check_sources(query, config().ui.urls)
     if upload is not None:
         query += Query.image(upload.getvalue())
     return query
@@ -97,11 +98,3 @@ def _ask_space(status: Status, wanted: str | None) -> None:
         on_change=lambda: change(space=st.session_state[SPACE]),
         width=200,
     )
-
-
-def _refuse_paths(query: Query) -> None:
-    """Reading files by name is for the command, whose user is at the machine."""
-    if any(hasattr(term.what, "source") for term in query.terms):
-        raise QueryError(
-            "the page opens no files and no addresses of the web; drop the picture beside the words"
-        )

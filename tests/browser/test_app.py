@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from indexer import BuildOptions, Library, Photo, State
+from indexer import BuildOptions, Library, Photo, Query, State
+from indexer.errors import QueryError
 from search_ui import app, opened
 from search_ui.search.facts import facts
+from search_ui.sources import check_sources
 from storage.engine import CATALOG
 from tests.conftest import MakePicture
 
@@ -143,3 +145,32 @@ def test_facts_are_in_words() -> None:
         "Size": "999.4 kB",
         "State": "offline: gone",
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("red + ./red.png", "opens no files by their path"),
+        ("red + https://example.org/red.png", "fetches no pictures from the web"),
+    ],
+)
+def test_the_page_reads_no_files_and_no_urls(
+    page: AppTest,
+    library: Library,
+    picture: MakePicture,
+    photos: Path,
+    query: str,
+    complaint: str,
+) -> None:
+    picture("red.png", "red")
+    library.build([photos], TINY)
+    page.query_params["q"] = query
+    page.run()
+    assert complaint in said(page)
+    assert names(page) == []
+
+
+def test_the_page_takes_urls_where_it_is_told_to() -> None:
+    check_sources(Query.parse("https://example.org/red.png"), takes_urls=True)
+    with pytest.raises(QueryError, match="opens no files"):
+        check_sources(Query.parse("https://example.org/red.png + /etc/x.jpg"), takes_urls=True)

@@ -1,0 +1,63 @@
+"""One HTML file that asks nothing of the network and runs no script: styles and pictures are inside."""
+
+import base64
+from collections.abc import Callable
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+
+from indexer.errors import GlimpseError, UsageError
+
+__all__ = ["COLOURS", "Thumbnail", "check_writable", "document", "image", "shown", "write"]
+
+Thumbnail = Callable[[int, int], bytes]
+"""A JPEG of a photo, by its id and the edge of the square that it fits, in pixels."""
+
+COLOURS = """
+:root { color-scheme: light dark; --ink: #1c2126; --dim: #5b656f; --paper: #fff; --card: #f5f6f8;
+  --one: #2767a8; --two: #c2601a; --right: #1d7a3e; --rule: #d6dade; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --dim: #a3acb5; --paper: #14171a;
+  --card: #1e2226; --one: #6ba8e5; --two: #f0a05c; --right: #5fcf87; --rule: #3a4047; } }
+"""
+
+
+def document(title: str, style: str, body: str) -> str:
+    """The file's text. `title` is plain text, `body` markup without style attributes, which are not applied."""
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        f"style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">"
+        '<meta name="referrer" content="no-referrer">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{shown(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def image(thumbnail: Thumbnail, photo_id: int, edge: int) -> str:
+    """A photo's markup; one that cannot be shown now says why."""
+    try:
+        data = base64.b64encode(thumbnail(photo_id, edge)).decode()
+    except GlimpseError as error:
+        return f"<p>(not shown: {shown(str(error))})</p>"
+    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+
+
+def shown(text: str) -> str:
+    """Text for the page: markup escaped, and control characters and bytes that are not UTF-8 spelled out."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escape(plain)
+
+
+def check_writable(path: Path) -> None:
+    """Raise UsageError, before anything is made, where a page cannot be written."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"no page can be written to {path}; name a file in a folder that is there")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a page. Raises UsageError where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
