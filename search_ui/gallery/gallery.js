@@ -50,6 +50,7 @@ class Gallery {
     if (!width) return;
     this.width = width;
     this.complete = this.offset >= this.total;
+    this.places = new Map(this.items.map((item, index) => [item.id, index]));
     this.layout = layOut(this.items, width, this.complete, this.relevant);
     this.list.style.height = `${this.layout.height}px`;
     this.button.hidden = this.complete;
@@ -73,7 +74,8 @@ class Gallery {
 
   forget(wanted) {
     for (const [key, tile] of this.tiles) {
-      if (wanted.has(key) || tile.contains(this.root.getRootNode().activeElement)) continue;
+      const focused = this.places.has(key) && tile.contains(this.root.getRootNode().activeElement);
+      if (wanted.has(key) || focused) continue;
       tile.remove();
       this.tiles.delete(key);
     }
@@ -97,7 +99,7 @@ class Gallery {
     return drawTile(this.items[where.index], {
       open: (item) => this.viewer.open(item),
       like: (item) => this.act({ do: "like", ids: [item.id] }),
-      pick: (item, range, on) => this.selection.pick(this.items, this.items.find((each) => each.id === item.id), range, on),
+      pick: (item, range, on) => this.selection.pick(this.items, this.items[this.places.get(item.id)] ?? item, range, on),
     });
   }
 

@@ -87,7 +87,7 @@ class Viewer {
   }
 
   place() {
-    return this.gallery.items.findIndex((each) => each.id === this.item?.id);
+    return this.gallery.places?.get(this.item?.id) ?? -1;
   }
 
   turn(step) {

@@ -3,11 +3,12 @@
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import streamlit as st
 
-from indexer import Filter, Library
+from indexer import Facets, Filter, Library
 from indexer.errors import UsageError
 from search_ui.address import EVERYTHING, asked, change
 from search_ui.literal import readable, show_error
@@ -36,32 +37,28 @@ Counts = Mapping[str, int]
 
 def show(library: Library, where: Filter) -> None:
     """Draw them as the address says."""
+    counted = cache(library.facets)  # most filters are not set, and the counts are then the same
     with st.sidebar:
-        _year(_count(library, replace(where, after=None, before=None), "year"), where)
-        first, last = st.columns(2)
-        with first:
-            _day("after", "From", _date(where.after), lambda day: day)
-        with last:
-            until = _date(where.before)
-            _day("before", "Until", until - DAY if until else None, lambda day: day + DAY)
+        _year(counted(replace(where, after=None, before=None)).year, where)
+        until = _date(where.before)
+        _day("after", "From", _date(where.after), lambda day: day)
+        _day("before", "Until", until - DAY if until else None, lambda day: day + DAY)
         for name, label in CHOICES.items():
-            _choice(name, label, _counts(library, where, name), getattr(where, name))
-        _rating(_counts(library, where, "min_rating", "rating"), where.min_rating)
+            _choice(name, label, _counts(counted, where, name), getattr(where, name))
+        _rating(_counts(counted, where, "min_rating", "rating"), where.min_rating)
         for name, label in TAGS.items():
-            _tags(name, label, _count(library, where, "tag"), getattr(where, name))
+            _tags(name, label, counted(where).tag, getattr(where, name))
         for name, (label, hint) in TEXTS.items():
             _text(name, label, hint, getattr(where, name) or "")
         _offline(where.include_offline)
 
 
-def _counts(library: Library, where: Filter, name: str, facet: str | None = None) -> Counts:
+def _counts(
+    counted: Callable[[Filter], Facets], where: Filter, name: str, facet: str | None = None
+) -> Counts:
     """The choices there are when this one filter is left out, or it would offer nothing else."""
     others = replace(where, **{name: getattr(EVERYTHING, name)})
-    return _count(library, others, facet or name)
-
-
-def _count(library: Library, where: Filter, facet: str) -> Counts:
-    counts: Counts = getattr(library.facets(where), facet)
+    counts: Counts = getattr(counted(others), facet or name)
     return counts
 
 

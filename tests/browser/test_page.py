@@ -65,7 +65,7 @@ def test_a_picture_that_is_dropped_finds_its_like(page: Page, url: str) -> None:
 
 
 def test_words_and_a_picture_are_asked_together(page: Page, url: str) -> None:
-    visit(page, f"{url}/?q=2:penguin")
+    visit(page, f"{url}/?q=1.5:penguin")
     expect(first(page)).to_have_text("penguin.jpg")
     expect(names(page).nth(1)).not_to_have_text(re.compile("kitten"))
     drop(page, "unknown.jpg", (EXAMPLES / "animals" / "grey-cat.jpg").read_bytes())
@@ -104,7 +104,7 @@ def test_names_are_shown_as_they_are_and_do_nothing(
             page.get_by_role("list", name="Parts of the search").get_by_text(path.name)
         ).to_be_visible()
         page.get_by_role("button", name="Glimpse").click()
-    assert page.title() == "Glimpse"
+    expect(page).to_have_title("Glimpse")
     assert listener.asked == []
 
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_asked_is_one_line_and_the_page_lives_on(page: Page, url:
         ("/etc/passwd", "opens no files"),
         ("snow - snow", "cancel each other"),
         ("-", "nothing in the query"),
-        ("http://127.0.0.1/a.jpg", "no addresses of the web"),
+        ("http://127.0.0.1/a.jpg", "fetches no pictures from the web"),
     ):
         ask(page, words)
         expect(page.get_by_role("alert")).to_contain_text(says)
