@@ -5,7 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from indexer import Filter, Library, Photo, Query
 from indexer.results import Relevance
@@ -63,7 +63,8 @@ class Question:
     def ask(self, library: Library, count: int, offset: int = 0) -> Page:
         """The photos from `offset` on. Raises what `Library.search` raises."""
         if not self.is_asked:
-            photos = library.newest(count, self.where, offset=offset)
+            order: Literal["newest", "oldest"] = "oldest" if self.sort == "oldest" else "newest"
+            photos = library.browse(count, where=self.where, order=order, offset=offset)
             return Page([item(photo) for photo in photos], library.count(self.where))
         started = time.perf_counter()
         answer = library.search(

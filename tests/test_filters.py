@@ -1,5 +1,6 @@
 """Filters, each field end to end: from a file's own metadata to what a search answers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 
 from indexer import Filter, Library
 from indexer.errors import UsageError
+from tests.conftest import MakePicture, Run
 from tests.pictures import camera_file, encoded
 
 PARIS = (48.8584, 2.2945)
@@ -166,3 +168,35 @@ def test_a_value_that_makes_no_sense_is_refused_in_one_line(field: str, value: s
         Filter(**{field: value})  # type: ignore[arg-type]
     assert repr(value) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_query_the_command_lists_by_date(
+    glimpse: Run, library: Library, photos: Path, picture: MakePicture
+) -> None:
+    for year, mark in ((2001, 1), (2020, 2), (2010, 3)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"{year}:06:01 10:00:00"
+        picture(f"{year}.jpg", "red", mark=mark, exif=exif)
+    picture("undated.png")
+    library.build([photos])
+    listed = glimpse("search", "--after", "2005").stdout.splitlines()
+    assert [Path(line.decode()).stem for line in listed] == ["2020", "2010"]
+    listed = glimpse(
+        "search", "--format", "JPEG", "--sort", "oldest", "-t", "2"
+    ).stdout.splitlines()
+    assert [Path(line.decode()).stem for line in listed] == ["2001", "2010"]
+    refused = glimpse("search")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"say what to look for" in refused.stderr
+
+
+def test_photos_are_browsed_in_pages(library: Library, photos: Path, picture: MakePicture) -> None:
+    for mark in range(1, 6):
+        path = picture(f"{mark}.png", mark=mark)
+        os.utime(path, (1e9 + mark * 1e6,) * 2)
+    library.build([photos])
+    assert [p.path.stem for p in library.browse(2, offset=1)] == ["4", "3"]
+    assert [p.path.stem for p in library.browse(9, order="oldest")] == ["1", "2", "3", "4", "5"]
+    added = [p.id for p in library.browse(9, order="added")]
+    assert added == sorted(added, reverse=True)
+    assert library.count() == 5

@@ -6,15 +6,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from indexer import Answer, Config, Filter, Query
+from indexer import Answer, Config, Filter, Hit, Library, Query
 from indexer.cli import answers, console
 from indexer.cli.command import INTERRUPTED, Common, JsonObject
 from indexer.cli.sheets import show_sheet
 from indexer.cli.tagging import unknown_tags
+from indexer.errors import QueryError
 from indexer.standalone import check_writable
 
 __all__ = ["search", "ui"]
@@ -24,12 +25,12 @@ def search(
     common: Common,
     where: Filter,
     query: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY…",
             help='Words, ./picture.jpg, a URL, photo:ID, or an expression: "2:golden retriever" + ./pool.jpg - fruit',
         ),
-    ],
+    ] = None,
     top: Annotated[int | None, typer.Option("-t", "--top", help="Results at most.")] = None,
     offset: Annotated[int, typer.Option(help="Results to leave out first, for paging.")] = 0,
     threshold: Annotated[float | None, typer.Option(help="The least score.")] = None,
@@ -62,36 +63,39 @@ def search(
         Path | None, typer.Option(metavar="FILE.html", help="Write the contact sheet there.")
     ] = None,
 ) -> None:
-    """Find photos by words, by a picture, or by both."""
-    parsed = Query.parse(query)
+    """Find photos by words, by a picture, or by both; without a query, those that pass the filters, by date."""
+    parsed = Query.parse(query) if query else Query()
     if where.folder:
         where = replace(where, folder=str(Path(where.folder).resolve()))
     if sheet is not None:
         check_writable(sheet)
     with common.open() as library:
-        answer = library.search(
-            parsed,
-            top,
-            where=where,
-            space=common.space,
-            offset=offset,
-            threshold=threshold,
-            relevant=relevant,
-            sort=sort,  # type: ignore[arg-type]  # checked there
-            more=more or (),
-            less=less or (),
-            include_self=include_self,
-            notify=console.note,
-        )
+        if query or more:
+            answer = library.search(
+                parsed,
+                top,
+                where=where,
+                space=common.space,
+                offset=offset,
+                threshold=threshold,
+                relevant=relevant,
+                sort=sort,  # type: ignore[arg-type]  # checked there
+                more=more or (),
+                less=less or (),
+                include_self=include_self,
+                notify=console.note,
+            )
+        else:
+            answer = _unasked(library, where, top, offset, sort)
         if opens or sheet is not None:
             show_sheet(library, answer, sheet, opens=opens)
         hints = list(unknown_tags(library, where))
         tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
-    for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query)):
+    for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query or [])):
         console.note(notice)
     if as_json:
         print(json.dumps(answers.search_answer(answer, tags)))
-    elif filepath_only or null:
+    elif filepath_only or null or not answer.query:
         console.write_lines((os.fsencode(hit.path) for hit in answer), b"\0" if null else b"\n")
     else:
         console.write_lines(b"%.3f\t%s" % (hit.score, os.fsencode(hit.path)) for hit in answer)
@@ -113,6 +117,18 @@ def ui(
         return subprocess.call(command)
     except KeyboardInterrupt:  # the page has ended by the same key
         return INTERRUPTED
+
+
+def _unasked(library: Library, where: Filter, top: int | None, offset: int, sort: str) -> Answer:
+    """Photos that pass the filter, by date."""
+    if where.is_empty() and sort == "relevance":
+        raise QueryError(
+            'say what to look for, as in: glimpse search "a dog on a beach"; or filter'
+        )
+    order: Literal["newest", "oldest"] = "oldest" if sort == "oldest" else "newest"
+    photos = library.browse(top, where=where, order=order, offset=offset)
+    hits = (Hit(rank, 0.0, photo) for rank, photo in enumerate(photos, start=offset + 1))
+    return Answer("", "", library.count(where), tuple(hits))
 
 
 def _relevance_notice(answer: Answer) -> list[str]:

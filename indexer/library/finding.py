@@ -106,19 +106,28 @@ class Finding(Opened):
         with self._catalog().view() as view:
             return [Photo.from_record(record) for record in lookup.all_photos(view, where)]
 
-    def newest(self, k: int, where: Filter = EVERYTHING, *, offset: int = 0) -> list[Photo]:
-        """The k photos that came into the library last, among those that pass a filter.
+    def browse(
+        self,
+        k: int | None = None,
+        *,
+        where: Filter = EVERYTHING,
+        order: lookup.Order = "newest",
+        offset: int = 0,
+    ) -> list[Photo]:
+        """Photos that pass a filter, with no question asked: `k` of them, as in `search`, after the first `offset`.
 
-        `offset` leaves out photos at the start, for paging.
+        "newest" and "oldest" go by the date taken, else the file's; "added" by when a photo came into the
+        library, the last first.
         """
         with self._catalog().view() as view:
-            ids = lookup.photo_contents(view, where)[::-1][offset : offset + k, 0]
-        return [self.photo(id) for id in ids]
+            top = self._config.search.top if k is None else k
+            found = lookup.browsed(view, where, order, top, offset)
+        return [Photo.from_record(record) for record in found]
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many photos pass a filter."""
         with self._catalog().view() as view:
-            return len(lookup.photo_contents(view, where))
+            return lookup.count_matching(view, where)
 
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.

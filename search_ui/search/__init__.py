@@ -76,7 +76,7 @@ def _line(answer: Page, question: Question) -> str:
     """How many there are, in words."""
     amount = "1 photo" if answer.total == 1 else f"{answer.total:,} photos"
     if not question.is_asked:
-        return f"{amount}, the newest first"
+        return f"{amount}, the {'oldest' if question.sort == 'oldest' else 'newest'} first"
     known = answer.relevant is not None and answer.relevant < answer.total
     likely = f", {answer.relevant:,} of them relevant" if known else ""
     return f"{amount}{likely}, {answer.took:.2f} s"

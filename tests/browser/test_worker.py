@@ -17,7 +17,7 @@ Worker = subprocess.Popen[str]
 
 @pytest.fixture
 def worker(library_folder: Path) -> Iterator[Worker]:
-    command = [sys.executable, "-m", "search_ui.worker", f"--library={library_folder}"]
+    command = [sys.executable, "-m", "search_ui.tasks.worker", f"--library={library_folder}"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment()) as worker:
         yield worker

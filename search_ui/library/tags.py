@@ -4,7 +4,7 @@ import streamlit as st
 
 from indexer import Library
 from search_ui import cards
-from search_ui.job_panel import is_busy, try_start
+from search_ui.tasks.job_panel import is_busy, try_start
 
 __all__ = ["show_tags"]
 

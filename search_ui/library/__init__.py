@@ -8,10 +8,10 @@ import streamlit as st
 from indexer import Library, State, Status, known_models
 from indexer.errors import GlimpseError
 from search_ui import cards, opened
-from search_ui.job_panel import PROBLEM, is_busy, show_job, try_start
+from search_ui.library.skipped import show_skipped
+from search_ui.library.tags import show_tags
 from search_ui.literal import readable, show_error
-from search_ui.skipped import show_skipped
-from search_ui.tags import show_tags
+from search_ui.tasks.job_panel import PROBLEM, is_busy, show_job, try_start
 from search_ui.units import size
 
 __all__ = ["page"]

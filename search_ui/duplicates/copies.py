@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from indexer import Photo
-from search_ui import job
+from search_ui.tasks import job
 
 __all__ = ["Copies", "extra_paths", "found", "task_for"]
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from indexer import Photo
 from indexer.errors import QueryError
-from search_ui.copies import Copies
+from search_ui.duplicates.copies import Copies
 from search_ui.literal import readable, show_line
 from search_ui.pictures import EDGES, address
 from search_ui.units import size

@@ -12,7 +12,7 @@ from search_ui import opened
 
 __all__ = ["Job", "Told", "current", "latest", "start"]
 
-PYTHON = [sys.executable, "-m", "search_ui.worker"]
+PYTHON = [sys.executable, "-m", "search_ui.tasks.worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Job:
     """A task in a process of its own; it goes on whoever looks, and ends with the server."""
 
     def __init__(self, title: str, task: dict[str, Any]) -> None:
-        """`title` says for readers what is done; `task` is for `search_ui.worker`."""
+        """`title` says for readers what is done; `task` is for `search_ui.tasks.worker`."""
         self.title = title
         self.task = task
         self.told = Told()

@@ -7,11 +7,11 @@ import streamlit as st
 from indexer import Library
 from indexer.errors import GlimpseError
 from search_ui import cards, going, opened
-from search_ui.comparing import show_comparison
-from search_ui.copies import Copies, extra_paths, found, task_for
-from search_ui.job_panel import do_first
+from search_ui.duplicates.comparing import show_comparison
+from search_ui.duplicates.copies import Copies, extra_paths, found, task_for
 from search_ui.literal import readable, show_error, show_line, show_notice
 from search_ui.pictures import EDGES, address
+from search_ui.tasks.job_panel import do_first
 from search_ui.units import size
 
 __all__ = ["page"]

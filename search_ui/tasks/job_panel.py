@@ -6,8 +6,8 @@ import streamlit as st
 
 from indexer.errors import GlimpseError
 from search_ui.cards import show_progress
-from search_ui.job import Job, Told, current, latest, start
 from search_ui.literal import show_error, show_line, show_notice
+from search_ui.tasks.job import Job, Told, current, latest, start
 
 __all__ = ["PROBLEM", "do_first", "is_busy", "show_job", "try_start"]
 

@@ -9,12 +9,12 @@ from indexer import Filter, Library, Photo, PhotoMap, Query
 from indexer.errors import GlimpseError
 from search_ui import cards, going, opened
 from search_ui.address import EVERYTHING, asked, change
-from search_ui.chart import show_chart
+from search_ui.atlas.chart import show_chart
 from search_ui.gallery import show_gallery
-from search_ui.job_panel import do_first
 from search_ui.literal import show_error, show_line, show_notice
 from search_ui.questions import Question, keep
 from search_ui.search.facts import viewed
+from search_ui.tasks.job_panel import do_first
 
 __all__ = ["page"]
 

@@ -1,4 +1,4 @@
-"""A long task on the library, in a process of its own: `python -m search_ui.worker`, started by `search_ui.job`.
+"""A long task on the library, in a process of its own: `python -m search_ui.tasks.worker`, which `job` starts.
 
 A build takes memory and both hands: here it slows no visitor down, and a crash of it ends nothing else. The task
 comes as a line of JSON on standard input, answers to questions as further lines; what is to be told goes to standard
@@ -30,7 +30,7 @@ def main() -> None:
     """Do the one task that is asked for, and tell how it ended."""
     # A server that was started in the background ignores it, and so would this process.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    parser = argparse.ArgumentParser(prog="python -m search_ui.worker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m search_ui.tasks.worker", description=__doc__)
     parser.add_argument("--library", type=Path)
     parser.add_argument("--config", type=Path)
     places = parser.parse_args()
