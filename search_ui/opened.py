@@ -7,7 +7,7 @@ import streamlit as st
 
 from indexer import Config, Library
 
-__all__ = ["choose", "config", "library", "space"]
+__all__ = ["arguments", "choose", "config", "library", "space"]
 
 
 @dataclass(slots=True)
@@ -36,6 +36,14 @@ def library() -> Library:
 def config() -> Config:
     """The settings, as the file has them now. Raises ConfigError."""
     return Config.load(_choice.config)
+
+
+def arguments() -> list[str]:
+    """The same choice for another process of ours, as options."""
+    return [
+        f"--library={library().folder}",
+        *([f"--config={_choice.config}"] if _choice.config else []),
+    ]
 
 
 def space() -> str | None:

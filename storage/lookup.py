@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
 
 __all__ = [
+    "Order",
     "all_photos",
     "allowed_contents",
+    "browsed",
     "count_by_state",
     "count_failures",
+    "count_matching",
     "count_photos",
     "count_photos_of",
     "count_vectors",
@@ -28,6 +31,8 @@ __all__ = [
     "photo_contents",
     "photos_of_contents",
 ]
+
+Order = Literal["newest", "oldest", "added"]
 
 CONTENT_COLUMNS = [contents.c[name] for name in ContentRecord.__slots__]
 
@@ -89,6 +94,29 @@ def get_photo(view: View, photo_id: int) -> PhotoRecord | None:
 def all_photos(view: View, where: Filter) -> Iterable[PhotoRecord]:
     """Every photo that passes the filter, in order of ids."""
     return _select(view, *conditions(where, view.roots()))
+
+
+def browsed(view: View, where: Filter, order: Order, count: int, offset: int) -> list[PhotoRecord]:
+    """Photos that pass the filter by the date they were taken, else by the file's, or by when they came in."""
+    local = func.strftime("%Y-%m-%dT%H:%M:%S", photos.c.mtime_ns / 10**9, "unixepoch", "localtime")
+    date = func.coalesce(contents.c.taken_at, local)
+    orders = {
+        "newest": (date.desc(), photos.c.id.desc()),
+        "oldest": (date, photos.c.id),
+        "added": (photos.c.id.desc(),),
+    }
+    query = _joined(select(photos.c.id)).where(*conditions(where, view.roots()))
+    ids = view.connection.scalars(query.order_by(*orders[order]).limit(count).offset(offset)).all()
+    found = {
+        photo.id: photo for part in chunked(ids) for photo in _select(view, photos.c.id.in_(part))
+    }
+    return [found[id] for id in ids]
+
+
+def count_matching(view: View, where: Filter) -> int:
+    """How many photos pass the filter."""
+    query = _joined(select(func.count())).where(*conditions(where, view.roots()))
+    return int(view.connection.scalar(query) or 0)
 
 
 def photo_contents(view: View, where: Filter) -> NDArray[np.int64]:

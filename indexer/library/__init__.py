@@ -1,6 +1,7 @@
 """The façade: everything that the command, the page and a user's own program do with a library.
 
-One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `charting`, `learning`, over `opened`.
+One class, whose parts lie in one file each: `finding`, `keeping`, `tagging`, `organizing`, `charting`,
+`learning`, over `opened`.
 """
 
 from indexer.library.charting import Charting
