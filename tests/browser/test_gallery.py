@@ -186,6 +186,7 @@ def test_several_are_selected_and_taken_away(
     page: Page, url: str, gallery: Gallery, tmp_path: Path
 ) -> None:
     visit(page, f"{url}/?q=bird")
+    expect(first(page)).to_have_text("hens.jpg")
     shown = names(page).all_inner_texts()[:3]
     tile(page, shown[0]).get_by_role("checkbox").check()
     tile(page, shown[2]).get_by_role("checkbox").click(modifiers=["Shift"])

@@ -15,6 +15,7 @@ __all__ = [
     "names",
     "scroll_to_end",
     "selected",
+    "settle",
     "tile",
     "visit",
 ]
@@ -36,6 +37,12 @@ def ask(page: Page, words: str) -> None:
 def names(page: Page) -> Locator:
     """The names below the pictures, in the order of the grid."""
     return page.locator(".gallery li .name")
+
+
+def settle(page: Page) -> None:
+    """Wait until the page is drawn: a list that opens before that may close again."""
+    state = "data-test-script-state"
+    expect(page.get_by_test_id("stApp")).to_have_attribute(state, "notRunning")
 
 
 def line(page: Page) -> Locator:
