@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from benchmarks.report import publish
 from indexer import BuildOptions, Filter, Library, Query
 from indexer.search.direction import Kind
-from indexer.search.relevance import SHARES
+from indexer.search.relevance import CUTS
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -147,9 +147,9 @@ class Asked:
 
     def _sweep_ours(self, kind: Kind) -> Floats:
         """F1 (shares, queries) of our rule with other values for its constant."""
-        before, found = SHARES[kind], []
-        for share in np.linspace(0.7, 1.3, 13) * before:
-            SHARES[kind] = float(share)
+        before, found = CUTS[kind], []
+        for share in np.linspace(0.7, 1.3, 13) * before.share:
+            CUTS[kind] = before._replace(share=float(share))
             kept = [
                 {hit.photo_id for hit in self.library.search(query, EVERYTHING, relevant=True)}
                 for query in self.answers
@@ -158,7 +158,7 @@ class Asked:
                 [id in ids for id in order] for ids, order in zip(kept, self.order, strict=True)
             ]
             found.append(f1(np.array(graded), self.right))
-        SHARES[kind] = before
+        CUTS[kind] = before
         return np.array(found)
 
     def _ceiling(self) -> Floats:

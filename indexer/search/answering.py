@@ -134,7 +134,7 @@ class Answering:
             kept = [row for row in kept if scores[row] >= self._options.threshold]
         ids, scores = ids[kept], scores[kept]
         grades = grade(
-            len(ids), lambda rows: self._ranking.deviations(ids[rows]), self._ranking.share
+            len(ids), lambda rows: self._ranking.deviations(ids[rows]), self._ranking.cut
         )
         return [
             Graded(*values) for values in zip(ids.tolist(), scores.tolist(), grades, strict=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from indexer.query import Query
 from indexer.search.ranking import Ranking
+from indexer.search.relevance import mean_cut
 from indexer.terms import Text
 from storage.records import SpaceRecord
 
@@ -59,8 +60,7 @@ class FusedRanking:
             self._by_place if rule == "rrf" else self._by_deviation
         )
         self.size = sum(ranking.size for ranking in rankings)
-        shares = np.array([ranking.share for ranking in rankings])
-        self.share = float(shares @ self._weights)
+        self.cut = mean_cut([ranking.cut for ranking in rankings], list(weights))
 
     def top(self, count: int) -> tuple[Ids, Scores]:
         """As `Ranking`; deeper lists are taken until enough contents are among them."""

@@ -12,7 +12,7 @@ from indexer.search.background import Background
 from indexer.search.direction import Direction, combine, join
 from indexer.search.embedding import TermEmbedder
 from indexer.search.feedback import learn_part
-from indexer.search.relevance import share_of
+from indexer.search.relevance import Cut, cut_of
 from storage.vectors import VectorIndex
 
 __all__ = ["Marks", "Ranking", "SpaceRanking", "direct"]
@@ -26,8 +26,8 @@ class Ranking(Protocol):
 
     size: int
     """More contents than this cannot answer."""
-    share: float
-    """Of the best one's deviations, where relevance ends."""
+    cut: Cut
+    """Where relevance ends."""
 
     def top(self, count: int) -> tuple[Ids, Scores]:
         """The `count` best, or all where there are fewer, with their scores."""
@@ -47,7 +47,7 @@ class SpaceRanking:
         self._background = background
         self._allowed = allowed
         self.size = len(index) if allowed is None else min(len(index), len(allowed))
-        self.share = share_of(direction)
+        self.cut = cut_of(direction)
 
     def top(self, count: int) -> tuple[Ids, Scores]:
         """As `Ranking`; scores are cosines."""

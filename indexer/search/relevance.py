@@ -5,7 +5,8 @@ taken in standard deviations above the background (`Background`), and compared w
 against other rules by `make cutoff`; docs/searching.md has the table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +14,42 @@ from numpy.typing import NDArray
 from indexer.results import Relevance
 from indexer.search.direction import Direction, Kind
 
-__all__ = ["BLOCK", "grade", "share_of"]
+__all__ = ["BLOCK", "Cut", "cut_of", "grade", "mean_cut"]
 
 Deviations = NDArray[np.float32]
-FLOOR = 3.5
-"""Deviations that unrelated photos seldom reach: with less, a photo is no answer however good it is among others."""
-SHARES = {Kind.WORDS: 0.67, Kind.PICTURE: 0.42, Kind.MARKS: 0.6}
-"""The share of the best photo's deviations from which a photo may be an answer, by what was asked with."""
+
+
+class Cut(NamedTuple):
+    """Where relevance ends for a query."""
+
+    share: float
+    """Of the best photo's deviations."""
+    floor: float
+    """Deviations that unrelated photos seldom reach: with less, the best of all is no answer either."""
+
+
+CUTS = {Kind.WORDS: Cut(0.67, 3.5), Kind.PICTURE: Cut(0.38, 1.0), Kind.MARKS: Cut(0.6, 1.0)}
 LIKELY = 0.5
 """How far from there to the best a photo is a likely one."""
 BLOCK = 200
 """Photos graded at a time; after a block without an answer there is none further down."""
 
 
-def share_of(direction: Direction) -> float:
-    """Where relevance ends for this query, as a share of the best photo's deviations."""
+def cut_of(direction: Direction) -> Cut:
+    """The cut of a query: those of its kinds of parts, by their weights."""
     weights = dict.fromkeys(Kind, 0.0)
     for part in direction.parts:
         weights[part.kind] += abs(part.weight)
-    return sum(SHARES[kind] * weight for kind, weight in weights.items()) / sum(weights.values())
+    return mean_cut([CUTS[kind] for kind in Kind], list(weights.values()))
+
+
+def mean_cut(cuts: Sequence[Cut], weights: Sequence[float]) -> Cut:
+    """The weighted mean of cuts."""
+    return Cut(*np.average(np.array(cuts), axis=0, weights=weights).tolist())
 
 
 def grade(
-    count: int, deviations_of: Callable[[slice], Deviations], share: float
+    count: int, deviations_of: Callable[[slice], Deviations], cut: Cut
 ) -> list[Relevance | None]:
     """Grades of `count` photos, best score first; None where nothing is known of the background.
 
@@ -46,8 +60,8 @@ def grade(
     if not len(known):
         return [None] * count
     best = float(known.max())
-    maybe = max(FLOOR, share * best)
-    likely = max(maybe, (LIKELY + (1 - LIKELY) * share) * best)
+    maybe = max(cut.floor, cut.share * best)
+    likely = max(maybe, (LIKELY + (1 - LIKELY) * cut.share) * best)
     grades = [_grade(float(value), maybe, likely) for value in first]
     while len(grades) < count and any(_is_answer(grade) for grade in grades[-BLOCK:]):
         block = deviations_of(slice(len(grades), len(grades) + BLOCK))

@@ -8,7 +8,7 @@ import pytest
 from indexer import Config, Filter, Library
 from indexer.errors import QueryError
 from indexer.results import Answer, Relevance
-from indexer.search.relevance import BLOCK, FLOOR, grade
+from indexer.search.relevance import BLOCK, Cut, grade
 from tests.conftest import MakePicture
 
 EVERYTHING = 1000
@@ -124,8 +124,10 @@ def test_the_models_background_is_kept_and_made_anew_when_damaged(
 
 
 def test_a_photo_is_an_answer_only_above_the_floor() -> None:
-    assert grade(2, lambda rows: np.array([FLOOR - 0.1, 1.0], np.float32)[rows], 0.5) == [
-        Relevance.UNLIKELY,
+    deviations = np.array([2.9, 1.0], np.float32)
+    assert grade(2, lambda rows: deviations[rows], Cut(0.5, 3)) == [Relevance.UNLIKELY] * 2
+    assert grade(2, lambda rows: deviations[rows], Cut(0.5, 2)) == [
+        Relevance.LIKELY,
         Relevance.UNLIKELY,
     ]
 
@@ -134,6 +136,6 @@ def test_grading_goes_on_as_far_as_there_are_answers() -> None:
     deviations = np.full(5 * BLOCK, 1, np.float32)
     deviations[:5] = 10
     deviations[BLOCK + 3], deviations[2 * BLOCK + 3], deviations[4 * BLOCK] = 9, 8, 10
-    grades = grade(len(deviations), lambda rows: deviations[rows], 0.67)
+    grades = grade(len(deviations), lambda rows: deviations[rows], Cut(0.67, 3))
     answers = [row for row, found in enumerate(grades) if found is not Relevance.UNLIKELY]
     assert answers == [0, 1, 2, 3, 4, BLOCK + 3, 2 * BLOCK + 3]
