@@ -4,8 +4,8 @@
     python -m benchmarks.stamps [--stamps FOLDER] [--model starter] [--out FILE]
 
 Each PNG with a text beside it has the first line of that as its caption, which asks for its picture among all PNGs.
-The stamps are under the GPL, version 2, and are neither shipped nor learned from. Some 160 of them are letters, most
-in a font whose letters the starter's head did learn; so the others are measured by themselves too. Prints one JSON
+The stamps are under the GPL, version 2, and are neither shipped nor learned from. Some 160 of them are letters, and
+the starter's head learned letters too, of another font; so the others are measured by themselves too. Prints one JSON
 object.
 """
 

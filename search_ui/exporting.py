@@ -60,6 +60,10 @@ def originals(photos: Sequence[Photo]) -> Response:
 def _pack(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
     taken, missing = {"missing.txt"}, list[str]()
     for photo in photos:
+        if os.path.realpath(photo.path) != os.fspath(photo.path):
+            # Since it was indexed, a link may have been put there that leads out of the library's folders.
+            missing.append(f"{readable(photo.path)}: a link has taken its place\n")
+            continue
         try:
             with photo.path.open("rb") as original:
                 entry = zipfile.ZipInfo(_unique(readable(photo.path.name), taken))

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from indexer import BuildOptions, Config, Library
 
 PLUGINS = Path(__file__).parent / "plugins"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 # Tests of Ctrl-C need it as a terminal has it: a shell ignores it for what it starts in the
 # background, and every child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +40,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         library.build([folder], BuildOptions(model="tiny"))
         library.remove(folder)
     return folder / "library"
+
+
+@pytest.fixture(scope="session")
+def examples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of the example photos, in the space `starter`."""
+    folder = tmp_path_factory.mktemp("examples") / "library"
+    with Library.open(folder, create=True, config=Config()) as library:
+        library.build([EXAMPLES], BuildOptions(model="starter"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples(examples_folder: Path) -> Iterator[Library]:
+    """That library, for reading only: all tests share it."""
+    with Library.open(examples_folder, config=Config()) as library:
+        yield library
 
 
 @pytest.fixture

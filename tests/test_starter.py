@@ -3,24 +3,14 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from indexer import BuildOptions, Config, Library, Query
+from indexer import Library, Query
 from indexer.embedders import load_model, starter
 from indexer.errors import CheckpointError, UnknownModelError
-
-PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    folder = tmp_path_factory.mktemp("starter") / "library"
-    with Library.open(folder, create=True, config=Config()) as opened:
-        opened.build([PHOTOS], BuildOptions(model="starter"))
-        yield opened
+from tests.conftest import EXAMPLES
 
 
 @pytest.mark.parametrize(
@@ -36,24 +26,24 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         ("scissors", "scissors.jpg"),
     ],
 )
-def test_words_find_what_a_picture_shows(library: Library, words: str, expected: str) -> None:
-    assert expected in [hit.path.name for hit in library.search(words, k=2)]
+def test_words_find_what_a_picture_shows(examples: Library, words: str, expected: str) -> None:
+    assert expected in [hit.path.name for hit in examples.search(words, k=2)]
 
 
-def test_a_category_finds_its_kinds(library: Library) -> None:
-    found = {hit.path.parent.name for hit in library.search("bird", k=5)}
+def test_a_category_finds_its_kinds(examples: Library) -> None:
+    found = {hit.path.parent.name for hit in examples.search("bird", k=5)}
     assert found == {"birds"}
 
 
-def test_a_picture_finds_its_like(library: Library) -> None:
+def test_a_picture_finds_its_like(examples: Library) -> None:
     cats = {"ginger-kitten.jpg", "playing-kitten.jpg", "chelsea-the-cat.png"}
-    query = Query.image(PHOTOS / "animals" / "grey-cat.jpg")
-    assert len(cats & {hit.path.name for hit in library.search(query, k=5)}) >= 2
+    query = Query.image(EXAMPLES / "animals" / "grey-cat.jpg")
+    assert len(cats & {hit.path.name for hit in examples.search(query, k=5)}) >= 2
 
 
-def test_all_example_pictures_are_readable(library: Library) -> None:
-    files = [path for path in PHOTOS.rglob("*") if path.suffix not in ("", ".md")]
-    assert (len(library.photos()), library.errors()) == (len(files), [])
+def test_all_example_pictures_are_readable(examples: Library) -> None:
+    files = [path for path in EXAMPLES.rglob("*") if path.suffix not in ("", ".md")]
+    assert (len(examples.photos()), examples.errors()) == (len(files), [])
 
 
 def test_its_head_is_the_one_that_its_description_tells_of() -> None:

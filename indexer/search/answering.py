@@ -116,16 +116,20 @@ class Answering:
 
     def _found(self) -> list[Graded]:
         """Contents from the best on: as many as were asked for, and all that are relevant."""
-        options = self._options
+        options, size = self._options, self._ranking.size
         count = max(options.k + options.offset + len(self._left_out), BLOCK)
-        if options.threshold is not None or options.sort != "relevance":
-            count = max(count, self._ranking.size)
+        if options.threshold is not None:
+            count = max(count, size)
         while True:
             found = self._graded(count)
-            deep_enough = not any(entry.is_relevant for entry in found[-BLOCK:])
-            if deep_enough or count >= self._ranking.size:
+            if count >= size:
                 return found
-            count *= 2
+            if options.sort != "relevance" and found and found[0].relevance is None:
+                count = size  # what is relevant is not known, so all of it is sorted
+            elif any(entry.is_relevant for entry in found[-BLOCK:]):
+                count *= 2
+            else:
+                return found
 
     def _graded(self, count: int) -> list[Graded]:
         ids, scores = self._ranking.top(count)

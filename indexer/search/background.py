@@ -29,6 +29,8 @@ SAMPLE = 256
 """Photos of the library that stand for all of it."""
 LEAST = 8
 """With fewer photos nothing can be said of their spread."""
+SAME = 1e-3
+"""A model to which all words are the same says nothing by them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ class Backgrounds:
                 if space.reads_text
                 else np.empty((0, space.dim), np.float32)
             )
-        return Background(self._words[space.fingerprint], _sample(index))
+        words = self._words[space.fingerprint]
+        knows_words = len(words) and float(words.std(axis=0).max()) > SAME
+        return Background(words if knows_words else words[:0], _sample(index))
 
 
 def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:

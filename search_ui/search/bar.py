@@ -83,18 +83,28 @@ def _ask_picture() -> UploadedFile | None:
 def _ask_space(status: Status, wanted: str | None) -> None:
     if len(status.spaces) < 2:
         return
-    known = {space.name: space for space in status.spaces}
-    default = next((name for name, space in known.items() if space.is_default), None)
-    fused = [wanted] if wanted and "," in wanted else []
-    st.session_state[SPACE] = wanted if wanted in [*known, *fused] else default
+    choices = _choices(status, wanted)
+    default = next((space.name for space in status.spaces if space.is_default), None)
+    st.session_state[SPACE] = wanted if wanted in choices else default
     st.selectbox(
         "Space",
-        [*known, *fused],
+        list(choices),
         key=SPACE,
-        format_func=lambda name: (
-            name if name not in known or known[name].reads_text else f"{name} (pictures only)"
-        ),
+        format_func=choices.__getitem__,
         label_visibility="collapsed",
         on_change=lambda: change(space=st.session_state[SPACE]),
         width=200,
+    )
+
+
+def _choices(status: Status, wanted: str | None) -> dict[str, str]:
+    """Spaces, and pairs of one that reads words and one that knows likeness better, each with how it is called."""
+    readers = [space.name for space in status.spaces if space.reads_text]
+    others = [space.name for space in status.spaces if not space.reads_text]
+    choices = {name: name for name in readers} | {
+        name: f"{name} (pictures only)" for name in others
+    }
+    choices |= {f"{one},{other}": f"{one} with {other}" for one in readers for other in others}
+    return choices | (
+        {wanted: wanted} if wanted and "," in wanted and wanted not in choices else {}
     )

@@ -1,6 +1,5 @@
 """The page as a visitor meets it: a real library, the real command, and Chromium."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
-NEWEST = 2_000_000_000
 FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -75,7 +73,6 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Gal
     evil = evil_names(listener.port)
     for name, thing in zip(evil, sorted((EXAMPLES / "things").iterdir()), strict=False):
         shutil.copy(thing, things / name)
-        os.utime(things / name, (NEWEST, NEWEST))  # on the first page
     save_with_metadata(things / "noted.jpg", f"http://127.0.0.1:{listener.port}/exif.png")
     with Library.open(home / "library", create=True, config=Config()) as library:
         for model in ("starter", "tiny:blind"):

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.responses import FileResponse
 from streamlit.testing.v1 import AppTest
 
 from indexer import BuildOptions, Library, Photo, Query, State
 from indexer.errors import QueryError
-from search_ui import app, opened
+from search_ui import app, exporting, opened
 from search_ui.search.facts import facts
 from search_ui.sources import check_sources
 from storage.engine import CATALOG
@@ -174,3 +176,21 @@ def test_the_page_takes_urls_where_it_is_told_to() -> None:
     check_sources(Query.parse("https://example.org/red.png"), takes_urls=True)
     with pytest.raises(QueryError, match="opens no files"):
         check_sources(Query.parse("https://example.org/red.png + /etc/x.jpg"), takes_urls=True)
+
+
+def test_a_link_that_took_a_photos_place_is_not_followed_into_the_zip(
+    library: Library, photos: Path, picture: MakePicture, tmp_path: Path
+) -> None:
+    picture("a.png")
+    swapped = picture("b.png", "blue")
+    library.build([photos])
+    secret = tmp_path / "secret"
+    secret.write_text("of somebody else")
+    swapped.unlink()
+    swapped.symlink_to(secret)
+    answer = exporting.originals(library.photos())
+    assert isinstance(answer, FileResponse)
+    with zipfile.ZipFile(answer.path) as archive:
+        assert set(archive.namelist()) == {"a.png", "missing.txt"}
+        assert b"a link has taken its place" in archive.read("missing.txt")
+    Path(answer.path).unlink()

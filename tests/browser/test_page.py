@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -91,8 +92,8 @@ def test_more_like_this_shows_what_resembles_a_photo_but_not_the_photo(
 def test_names_are_shown_as_they_are_and_do_nothing(
     page: Page, url: str, gallery: Gallery, listener: Listener
 ) -> None:
-    visit(page, url)
     for path in gallery.evil:
+        visit(page, f"{url}/?folder={quote(str(path.parent))}")
         expect(page.get_by_text(path.name, exact=True).first).to_be_visible()
         page.get_by_role("button", name=f"Open {path.name}").click()
         dialog = page.get_by_role("dialog")
@@ -103,7 +104,7 @@ def test_names_are_shown_as_they_are_and_do_nothing(
         expect(
             page.get_by_role("list", name="Parts of the search").get_by_text(path.name)
         ).to_be_visible()
-        page.get_by_role("button", name="Glimpse").click()
+    page.get_by_role("button", name="Glimpse").click()
     expect(page).to_have_title("Glimpse")
     assert listener.asked == []
 
@@ -173,5 +174,9 @@ def test_a_space_is_chosen_where_there_are_several(page: Page, url: str) -> None
     page.get_by_role("option", name="tiny-blind (pictures only)").click()
     expect(page.get_by_role("alert")).to_contain_text("reads no words")
     expect(page).to_have_url(f"{url}/?q=owl&space=tiny-blind")
+    page.get_by_role("combobox", name="Space").click()
+    page.get_by_role("option", name="starter with tiny-blind").click()
+    expect(first(page)).to_have_text("owl.jpg")
+    expect(page.get_by_text("space tiny-blind has no part in this query")).to_be_visible()
     ask(page, "photo:1")
     expect(line(page)).to_contain_text(" s")
