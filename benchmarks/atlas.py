@@ -23,7 +23,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.report import publish
+from benchmarks.report import over_photos, publish
 from indexer import AtlasOptions, BuildOptions, Library, PhotoMap
 from indexer.atlas.drawing import draw
 from storage.vectors import VectorIndex, build_index, exact_search
@@ -136,15 +136,8 @@ def _round(value: Any) -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("categories", type=Path)
-    parser.add_argument("--model", default="starter")
-    parser.add_argument("--library", type=Path)
+    parser = over_photos(__doc__, "categories")
     parser.add_argument("--many", type=int, default=20_000, help="synthetic vectors")
-    parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
 

@@ -15,7 +15,6 @@ CATEGORIES.json maps a query to the names of all files that answer it. Everythin
   were not marked, before and after.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import publish
+from benchmarks.report import over_photos, publish
 from indexer import BuildOptions, Filter, Library, Query
 from indexer.search.direction import Kind
 from indexer.search.relevance import CUTS
@@ -37,7 +36,7 @@ MARKED, PAGE, EVERYTHING = 5, 24, 1_000_000
 
 def main() -> None:
     """Measure and print."""
-    arguments = _arguments()
+    arguments = over_photos(__doc__, "categories").parse_args()
     with (
         tempfile.TemporaryDirectory() as scratch,
         Library.open(arguments.library or Path(scratch) / "library", create=True) as library,
@@ -218,18 +217,6 @@ def bootstrap(differences: Floats, times: int = 10_000) -> list[float]:
     rows = np.random.default_rng(0).integers(len(differences), size=(times, len(differences)))
     low, high = np.quantile(differences[rows].mean(axis=1), [0.025, 0.975])
     return [round(float(low), 4), round(float(high), 4)]
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("categories", type=Path)
-    parser.add_argument("--model", default="starter")
-    parser.add_argument("--library", type=Path)
-    parser.add_argument("--out", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What every benchmark does with its figures: says how they came about, prints them, keeps them."""
 
+import argparse
 import json
 import os
 import platform
@@ -9,7 +10,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["publish"]
+__all__ = ["over_photos", "publish"]
+
+
+def over_photos(description: str | None, *files: str) -> argparse.ArgumentParser:
+    """What a benchmark over a folder of pictures is told: the folder, files beside it, model, library, result."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    for name in ("photos", *files):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--out", type=Path)
+    return parser
 
 
 def publish(figures: Mapping[str, Any], out: Path | None, accelerator: str | None = None) -> None:

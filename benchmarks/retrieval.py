@@ -6,14 +6,13 @@ CAPTIONS.tsv has the columns `filename` and `caption`; a caption asks for its ow
 query to the names of all files that answer it. Prints one JSON object, and writes it to --out.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.report import publish
+from benchmarks.report import over_photos, publish
 from indexer import BuildOptions, EvaluationOptions, Library, Query
 from indexer.annotations import read_captions
 
@@ -22,7 +21,7 @@ K = (1, 5, 10)
 
 def main() -> None:
     """Measure and print."""
-    arguments = _arguments()
+    arguments = over_photos(__doc__, "captions", "categories").parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.library or Path(scratch) / "library"
         with Library.open(folder, create=True) as library:
@@ -70,19 +69,6 @@ def _second_build(photos: Path, library: Path) -> float:
     command += ["--library", library]
     subprocess.run(command, check=True, capture_output=True)
     return round(time.perf_counter() - began, 2)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("captions", type=Path)
-    parser.add_argument("categories", type=Path)
-    parser.add_argument("--model", default="starter")
-    parser.add_argument("--library", type=Path)
-    parser.add_argument("--out", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ often shows what CATEGORIES.json does not say of it, so that precision is unders
 the 500 photos that the published figures come from show nothing. Prints one JSON object, and writes it to --out.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.report import publish
+from benchmarks.report import over_photos, publish
 from indexer import BuildOptions, Library
 from indexer.annotations import read_categories
 from indexer.prompts import class_vectors
@@ -89,7 +88,7 @@ ABSENT = [
 
 def main() -> None:
     """Measure and print."""
-    arguments = _arguments()
+    arguments = over_photos(__doc__, "categories").parse_args()
     categories = read_categories(arguments.categories)
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.library or Path(scratch) / "library"
@@ -254,18 +253,6 @@ def _robust(scores: Scores, axis: int) -> Scores:
 
 def _share(given: Truth, of: int) -> float:
     return round(float(given.sum()) / of, 2)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("categories", type=Path)
-    parser.add_argument("--model", default="starter")
-    parser.add_argument("--library", type=Path)
-    parser.add_argument("--out", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -95,10 +95,8 @@ def search(
         console.note(notice)
     if as_json:
         print(json.dumps(answers.search_answer(answer, tags)))
-    elif filepath_only or null or not answer.query:
-        console.write_lines((os.fsencode(hit.path) for hit in answer), b"\0" if null else b"\n")
     else:
-        console.write_lines(b"%.3f\t%s" % (hit.score, os.fsencode(hit.path)) for hit in answer)
+        _write(answer, b"\0" if null else b"\n", scores=not (filepath_only or null))
 
 
 def ui(
@@ -117,6 +115,14 @@ def ui(
         return subprocess.call(command)
     except KeyboardInterrupt:  # the page has ended by the same key
         return INTERRUPTED
+
+
+def _write(answer: Answer, end: bytes, *, scores: bool) -> None:
+    """A line for each photo; where nothing was asked there are no scores."""
+    if scores and answer.query:
+        console.write_lines(b"%.3f\t%s" % (hit.score, os.fsencode(hit.path)) for hit in answer)
+    else:
+        console.write_lines((os.fsencode(hit.path) for hit in answer), end)
 
 
 def _unasked(library: Library, where: Filter, top: int | None, offset: int, sort: str) -> Answer:
