@@ -1,4 +1,4 @@
-"""One HTML file that asks nothing of the network and runs no script: styles and pictures are inside."""
+"""One HTML file that asks nothing of the network: styles and pictures are inside, and the script, if there is one."""
 
 import base64
 from collections.abc import Callable
@@ -8,7 +8,16 @@ from pathlib import Path
 
 from indexer.errors import GlimpseError, UsageError
 
-__all__ = ["COLOURS", "Thumbnail", "check_writable", "document", "image", "shown", "write"]
+__all__ = [
+    "COLOURS",
+    "Thumbnail",
+    "check_writable",
+    "document",
+    "image",
+    "plain",
+    "shown",
+    "write",
+]
 
 Thumbnail = Callable[[int, int], bytes]
 """A JPEG of a photo, by its id and the edge of the square that it fits, in pixels."""
@@ -21,13 +30,19 @@ COLOURS = """
 """
 
 
-def document(title: str, style: str, body: str) -> str:
-    """The file's text. `title` is plain text, `body` markup without style attributes, which are not applied."""
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+def document(title: str, style: str, body: str, script: str = "") -> str:
+    """The file's text. `title` is plain text, `body` markup without style attributes, which are not applied.
+
+    No other script than `script` runs in it.
+    """
+    policy = f"img-src data:; style-src {_hash(style)}"
+    if script:
+        policy += f"; script-src {_hash(script)}"
+        body += f"<script>{script}</script>"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        f"style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">"
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        f"{policy}; base-uri 'none'; form-action 'none'\">"
         '<meta name="referrer" content="no-referrer">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{shown(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
@@ -43,10 +58,14 @@ def image(thumbnail: Thumbnail, photo_id: int, edge: int) -> str:
     return f'<img alt="" src="data:image/jpeg;base64,{data}">'
 
 
+def plain(text: str) -> str:
+    """Control characters and bytes that are not UTF-8 spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(text: str) -> str:
-    """Text for the page: markup escaped, and control characters and bytes that are not UTF-8 spelled out."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return escape(plain)
+    """Text for the page: made plain, and markup escaped."""
+    return escape(plain(text))
 
 
 def check_writable(path: Path) -> None:
@@ -61,3 +80,8 @@ def write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _hash(text: str) -> str:
+    """What lets a policy allow this very style or script, and no other."""
+    return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"

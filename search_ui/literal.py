@@ -15,9 +15,6 @@ import streamlit as st
 __all__ = [
     "readable",
     "show_error",
-    "show_facts",
-    "show_heading",
-    "show_likeness",
     "show_line",
     "show_notice",
 ]
@@ -38,32 +35,9 @@ def show_notice(message: str) -> None:
     _show("div", message, 'class="glimpse-notice" role="status"')
 
 
-def show_heading(text: str) -> None:
-    """A heading."""
-    _show("h2", text, 'class="glimpse-heading"')
-
-
 def show_line(text: str) -> None:
     """A quiet line."""
     _show("p", text, 'class="glimpse-line"', width="content")
-
-
-def show_likeness(address: str, name: str) -> None:
-    """A small picture and the words that it is asked with."""
-    st.html(
-        f'<div class="glimpse-likeness"><img src="{html.escape(address)}" alt="">'
-        f"<span>Like <bdi>{html.escape(name)}</bdi></span></div>",
-        width="content",
-    )
-
-
-def show_facts(facts: dict[str, str]) -> None:
-    """Names and values, one pair a line."""
-    rows = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
-        for name, value in facts.items()
-    )
-    st.html(f'<dl class="glimpse-facts">{rows}</dl>')
 
 
 def _show(

@@ -1,10 +1,8 @@
 """A map as one HTML file that asks nothing of the network: a canvas, and a list of the clusters."""
 
 import base64
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from indexer.atlas.records import Cluster, PhotoMap
-from indexer.errors import GlimpseError, UsageError
+from indexer.errors import GlimpseError
 from indexer.results import Photo
+from indexer.standalone import Thumbnail, document, plain, shown, write
 
-__all__ = ["check_writable", "page", "write_page"]
-
-Thumbnail = Callable[[int, int], bytes]
-"""A JPEG of a photo, by its id and the edge of the square that it fits, in pixels."""
+__all__ = ["page", "write_page"]
 
 EDGE = 96
 PRECISION = 4
@@ -27,48 +23,32 @@ TURN = 137.508
 """Degrees of hue from a cluster to the next, the golden angle: however many, neighbours in the list differ."""
 
 
-def check_writable(path: Path) -> None:
-    """Raise UsageError, before anything is laid out, where a page cannot be written."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"no page can be written to {path}; name a file in a folder that is there")
-
-
 def write_page(path: Path, found: PhotoMap, photos: Sequence[Photo], thumbnail: Thumbnail) -> None:
     """Write the page of a map. Raises UsageError where it cannot be written."""
-    try:
-        path.write_text(page(found, photos, thumbnail), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    write(path, page(found, photos, thumbnail))
 
 
 def page(found: PhotoMap, photos: Sequence[Photo], thumbnail: Thumbnail) -> str:
     """The page; `photos` name those on the map, and others are left aside."""
-    style, script = _file("page.css"), _file("page.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
-    )
     items = "".join(_item(found, cluster, thumbnail) for cluster in found.clusters)
-    told = f"{len(found.ids)} photos, {len(found.clusters)} clusters, space {_shown(found.space)}"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Map of {len(found.ids)} photos</title><style>{style}</style></head><body>"
+    told = f"{len(found.ids)} photos, {len(found.clusters)} clusters, space {shown(found.space)}"
+    body = (
         f"<header><h1>Map</h1><p>{told}. Turn the wheel to come closer, drag to move.</p></header>"
         '<main><div id="plane"><canvas role="img" aria-label="Photos by likeness"></canvas>'
         f'<p id="tip" hidden></p></div><ul id="clusters">{items}</ul></main>'
         f'<script type="application/json" id="map">{_data(found, photos)}</script>'
-        f"<script>{script}</script></body></html>\n"
     )
+    title = f"Map of {len(found.ids)} photos"
+    return document(title, _file("page.css"), body, _file("page.js"))
 
 
 def _data(found: PhotoMap, photos: Sequence[Photo]) -> str:
-    names = {photo.id: _plain(photo.path.name) for photo in photos}
+    names = {photo.id: plain(photo.path.name) for photo in photos}
     known: Mapping[str, Any] = {
         "points": found.points.astype(np.float64).round(PRECISION).tolist(),
         "cluster": found.cluster.tolist(),
         "names": [names.get(id, "") for id in found.ids.tolist()],
-        "clusters": {each.number: _plain(each.name) for each in found.clusters},
+        "clusters": {each.number: plain(each.name) for each in found.clusters},
         "hues": {each.number: _hue(each) for each in found.clusters},
     }
     # In a script element only `</script` and `<!--` mean anything; with no `<` there is neither.
@@ -84,7 +64,7 @@ def _item(found: PhotoMap, cluster: Cluster, thumbnail: Thumbnail) -> str:
         f'<li><button type="button" aria-pressed="false" data-cluster="{cluster.number}">{picture}'
         '<svg width="12" height="12" aria-hidden="true">'
         f'<circle cx="6" cy="6" r="6" fill="hsl({_hue(cluster)} 65% 50%)"/></svg> '
-        f"<b>{_shown(cluster.name)}</b> {cluster.count}</button></li>"
+        f"<b>{shown(cluster.name)}</b> {cluster.count}</button></li>"
     )
 
 
@@ -102,17 +82,3 @@ def _hue(cluster: Cluster) -> int:
 
 def _file(name: str) -> str:
     return files("indexer.atlas").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """What lets a policy allow this very style or script, and no other."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _plain(text: str) -> str:
-    """Control characters and bytes that are not UTF-8 spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _shown(text: str) -> str:
-    return escape(_plain(text))

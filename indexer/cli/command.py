@@ -8,13 +8,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from indexer import Config, Library
+from indexer import Config, Filter, Library
 from indexer.cli import console
 from indexer.errors import GlimpseError
 
@@ -25,6 +25,7 @@ __all__ = [
     "JsonList",
     "JsonObject",
     "app",
+    "from_here",
     "main",
     "verb",
 ]
@@ -91,6 +92,11 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
         [parameter.replace(kind=keyword) for parameter in ends]
     )
     return run
+
+
+def from_here(where: Filter) -> Filter:
+    """The filter with its folder as seen from where the command runs."""
+    return replace(where, folder=str(Path(where.folder).resolve())) if where.folder else where
 
 
 def _take(values: dict[str, Any], group: Any) -> Any:

@@ -3,16 +3,15 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from indexer import DuplicateGroup, Filter
-from indexer.cli import answers, console, tables
+from indexer.amounts import readable_size
+from indexer.cli import answers, console
 from indexer.cli.bar import Bar
-from indexer.cli.command import Common, JsonObject
+from indexer.cli.command import Common, JsonObject, from_here
 
 __all__ = ["dedupe"]
 
@@ -30,8 +29,7 @@ def dedupe(
     ] = False,
 ) -> None:
     """Show photos that you have more than once, in groups, the one worth keeping first; deletes nothing."""
-    if where.folder:
-        where = replace(where, folder=str(Path(where.folder).resolve()))
+    where = from_here(where)
     with common.open() as library, Bar("looking").shown() as bar:
         groups = library.duplicates(
             near=not exact, where=where, space=common.space, on_step=bar.update
@@ -60,7 +58,7 @@ def _summary(groups: Sequence[DuplicateGroup]) -> str:
         return "no duplicates"
     spare = sum(len(group.photos) - 1 for group in groups)
     exact = sum(group.kind == "exact" for group in groups)
-    freed = tables.readable_size(sum(group.spare_bytes for group in groups))
+    freed = readable_size(sum(group.spare_bytes for group in groups))
     return (
         f"{len(groups)} groups ({exact} of the same bytes): "
         f"{spare} photos could go, which would free {freed}; nothing was deleted"

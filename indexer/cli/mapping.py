@@ -1,17 +1,17 @@
 """The map of a library."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from indexer import Filter, PhotoMap
-from indexer.atlas.page import check_writable, write_page
+from indexer.atlas.page import write_page
 from indexer.cli import answers, console
 from indexer.cli.bar import Bar
-from indexer.cli.command import Common, JsonObject
+from indexer.cli.command import Common, JsonObject, from_here
+from indexer.standalone import check_writable
 
 __all__ = ["map"]
 
@@ -29,8 +29,7 @@ def map(
     """Lay the photos out by likeness, and name the groups that they form."""
     if out is not None:
         check_writable(out)
-    if where.folder:
-        where = replace(where, folder=str(Path(where.folder).resolve()))
+    where = from_here(where)
     with common.open() as library, Bar("reading").shown() as bar:
         found = library.map(
             common.space, where=where, labels=label, on_step=bar.update, notify=bar.note

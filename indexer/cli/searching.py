@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ import typer
 
 from indexer import Answer, Config, Filter, Hit, Library, Query
 from indexer.cli import answers, console
-from indexer.cli.command import INTERRUPTED, Common, JsonObject
+from indexer.cli.command import INTERRUPTED, Common, JsonObject, from_here
 from indexer.cli.sheets import show_sheet
 from indexer.cli.tagging import unknown_tags
 from indexer.errors import QueryError
@@ -65,8 +64,7 @@ def search(
 ) -> None:
     """Find photos by words, by a picture, or by both; without a query, those that pass the filters, by date."""
     parsed = Query.parse(query) if query else Query()
-    if where.folder:
-        where = replace(where, folder=str(Path(where.folder).resolve()))
+    where = from_here(where)
     if sheet is not None:
         check_writable(sheet)
     with common.open() as library:

@@ -8,18 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
+from indexer.amounts import readable_size
 
 __all__ = [
     "build_summary",
     "models_table",
     "printable",
-    "readable_size",
     "status_tables",
     "tags_table",
     "watch_line",
 ]
-
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def build_summary(report: BuildReport) -> Iterator[str]:
@@ -120,12 +118,3 @@ def models_table(models: Iterable[KnownModel]) -> Table:
 def printable(path: Path) -> str:
     """A path for reading: control characters and bytes that are not UTF-8 are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
-
-
-def readable_size(count: float) -> str:
-    """Bytes in the unit that reads best."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

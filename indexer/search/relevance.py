@@ -2,7 +2,7 @@
 
 No score means the same for two queries, so none serves as a threshold for all of them. Here a photo's score is
 taken in standard deviations above the background (`Background`), and compared with the best photo's. Measured
-against other rules by `make cutoff`; docs/searching.md has the table.
+against other rules by `make relevance`; docs/searching.md has the table.
 """
 
 from collections.abc import Callable, Sequence

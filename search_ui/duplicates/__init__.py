@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from indexer import Library
+from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
 from search_ui import cards, going, opened
 from search_ui.duplicates.comparing import show_comparison
@@ -12,7 +13,6 @@ from search_ui.duplicates.copies import Copies, extra_paths, found, task_for
 from search_ui.literal import readable, show_error, show_line, show_notice
 from search_ui.pictures import EDGES, address
 from search_ui.tasks.job_panel import do_first
-from search_ui.units import size
 
 __all__ = ["page"]
 
@@ -49,7 +49,7 @@ def _draw(library: Library) -> None:
     elif not groups:
         show_notice(f"no two of the {len(photos):,} photos are the same")
     elif COMPARED in st.query_params:
-        show_comparison(groups, st.query_params[COMPARED], _compare)
+        show_comparison(_of_kind(groups), st.query_params[COMPARED], _compare)
     else:
         _list(groups)
 
@@ -60,15 +60,14 @@ def _list(groups: Sequence[Copies]) -> None:
         {
             "groups": f"{len(groups):,}",
             "extra copies": f"{len(extra):,}",
-            "taken by them": size(sum(photo.size for photo in extra)),
+            "taken by them": readable_size(sum(photo.size for photo in extra)),
         }
     )
-    kind = st.query_params.get(KIND, "all")
-    shown = [group for group in groups if kind not in TOLD or group.kind == kind]
+    shown = _of_kind(groups)
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
-        _choose_kind(kind)
+        _choose_kind()
         st.download_button(
             "Paths of the extra copies",
             lambda: extra_paths(shown),
@@ -87,8 +86,14 @@ def _list(groups: Sequence[Copies]) -> None:
         _show_turning(turned, pages)
 
 
-def _choose_kind(kind: str) -> None:
-    st.session_state["copies-kind"] = kind if kind in KINDS else "all"
+def _of_kind(groups: Sequence[Copies]) -> list[Copies]:
+    kind = st.query_params.get(KIND)
+    return [group for group in groups if kind not in TOLD or group.kind == kind]
+
+
+def _choose_kind() -> None:
+    kind = st.query_params.get(KIND)
+    st.session_state["copies-kind"] = kind if kind in TOLD else "all"
     st.segmented_control(
         "Kind",
         list(KINDS),
@@ -112,7 +117,7 @@ def _show_group(group: Copies) -> None:
     with cards.card(f"group-{best.id}"):
         cards.show_strip(
             [(address(photo, EDGES[0]), readable(photo.path.name)) for photo in group.photos],
-            f"{count:,} {TOLD[group.kind]}, {size(sum(photo.size for photo in group.extra))} to spare",
+            f"{count:,} {TOLD[group.kind]}, {readable_size(sum(photo.size for photo in group.extra))} to spare",
             [
                 f"{readable(photo.path.name)}: {reason}"
                 for photo, reason in zip(group.photos, group.reasons, strict=True)

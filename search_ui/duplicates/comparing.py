@@ -8,11 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from indexer import Photo
+from indexer.amounts import readable_size
 from indexer.errors import QueryError
 from search_ui.duplicates.copies import Copies
 from search_ui.literal import readable, show_line
 from search_ui.pictures import EDGES, address
-from search_ui.units import size
 
 __all__ = ["show_comparison"]
 
@@ -108,7 +108,7 @@ def _facts(photo: Photo) -> dict[str, str]:
         "Dimensions": f"{photo.width} \N{MULTIPLICATION SIGN} {photo.height}"
         if photo.width
         else "",
-        "Size": f"{size(photo.size)} ({photo.size:,} bytes)",
+        "Size": f"{readable_size(photo.size)} ({photo.size:,} bytes)",
         "Taken": (photo.taken_at or "").replace("T", " "),
         "Camera": photo.camera or "",
         "File changed": changed.strftime("%Y-%m-%d %H:%M:%S"),

@@ -18,7 +18,7 @@ class Gallery {
     this.watcher = new ResizeObserver(() => this.lay());
     this.watcher.observe(this.list);
     this.watcher.observe(this.scroller);
-    const paste = (event) => givePicture(event);
+    const paste = (event) => this.root.isConnected ? givePicture(event) : this.stop();
     document.addEventListener("paste", paste);
     this.stop = () => {
       this.watcher.disconnect();

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 import streamlit as st
 
 from indexer import Library, State, Status, known_models
+from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
 from search_ui import cards, opened
 from search_ui.library.skipped import show_skipped
 from search_ui.library.tags import show_tags
 from search_ui.literal import readable, show_error
 from search_ui.tasks.job_panel import PROBLEM, is_busy, show_job, try_start
-from search_ui.units import size
 
 __all__ = ["page"]
 
@@ -52,7 +52,7 @@ def _figures(status: Status) -> dict[str, str]:
 
 def _sizes(library: Library) -> dict[str, str]:
     sizes = library.sizes()
-    return {"on disk": size(sum(sizes.values()))}
+    return {"on disk": readable_size(sum(sizes.values()))}
 
 
 def _show_folders(status: Status) -> None:

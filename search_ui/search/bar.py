@@ -4,15 +4,16 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from indexer import Query, Status
-from search_ui.address import EVERYTHING, MAX_WORDS, Asked, change
+from search_ui.address import EVERYTHING, Asked, change
 from search_ui.literal import show_line
 from search_ui.opened import config
+from search_ui.search.words import ask_words
 from search_ui.sources import check_sources
 
 __all__ = ["EXAMPLES", "ask", "build_query", "forget_upload", "show_examples"]
 
 EXAMPLES = ("a bird", "sunset by the sea", "something to eat", "kitten + snow - cat")
-WORDS, SPACE, UPLOADS = "words", "space", "uploads"
+SPACE, UPLOADS = "space", "uploads"
 NOTHING = {"q": "", "more": (), "less": (), "photo": None}
 
 
@@ -20,7 +21,7 @@ def ask(status: Status, asked: Asked, space: str | None) -> UploadedFile | None:
     """Draw the bar as the address says; returns the picture that was dropped on it, or pasted."""
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         st.button("Glimpse", key="home", type="tertiary", on_click=_go_home)
-        _ask_words(asked)
+        ask_words(asked.q)
         upload = _ask_picture()
         _ask_space(status, space)
     return upload
@@ -53,19 +54,6 @@ def show_examples() -> None:
 def _go_home() -> None:
     forget_upload()
     change(**NOTHING, where=EVERYTHING, sort="relevance", relevant=False)
-
-
-def _ask_words(asked: Asked) -> None:
-    st.session_state[WORDS] = asked.q  # the address is what holds; Back changes it alone
-    st.text_input(
-        "Search",
-        key=WORDS,
-        type="search",
-        placeholder='Try "two dogs on a beach", or "kitten + snow - cat"',
-        max_chars=MAX_WORDS,
-        label_visibility="collapsed",
-        on_change=lambda: change(**NOTHING | {"q": st.session_state[WORDS].strip()}),
-    )
 
 
 def _ask_picture() -> UploadedFile | None:

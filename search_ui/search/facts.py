@@ -3,6 +3,7 @@
 from typing import Any
 
 from indexer import Library, Photo, State
+from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
 from search_ui.literal import readable
 from search_ui.questions import item
@@ -43,7 +44,7 @@ def facts(photo: Photo) -> dict[str, str]:
         if photo.width
         else None,
         "Format": photo.format,
-        "Size": _size(photo.size),
+        "Size": readable_size(photo.size),
         "State": None if photo.state is State.PRESENT else f"{photo.state}: {photo.reason or ''}",
     }
     return {name: value for name, value in known.items() if value}
@@ -72,10 +73,3 @@ def _rating(stars: int | None) -> str | None:
     if stars is None:
         return None
     return "rejected" if stars < 0 else "★" * stars + "☆" * (5 - stars)
-
-
-def _size(count: int) -> str:
-    size, units = float(count), ["bytes", "kB", "MB", "GB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:.0f} {units[0]}" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

@@ -84,6 +84,7 @@ def test_tags_are_added_filtered_by_and_removed(page: Page, url: str) -> None:
 
 def test_a_picture_is_pasted(page: Page, url: str) -> None:
     visit(page, url)
+    expect(first(page)).to_be_visible()  # the gallery is what takes it
     data = base64.b64encode((EXAMPLES / "animals" / "grey-cat.jpg").read_bytes()).decode()
     page.evaluate(
         """(text) => {

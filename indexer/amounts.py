@@ -1,11 +1,11 @@
 """Amounts in words."""
 
-__all__ = ["size"]
+__all__ = ["readable_size"]
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def size(count: float) -> str:
+def readable_size(count: float) -> str:
     """Bytes in the unit that reads best."""
     for unit in UNITS:
         if count < 1000 or unit == UNITS[-1]:
