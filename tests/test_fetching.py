@@ -19,7 +19,8 @@ from PIL import Image
 from indexer import Config, Library, Query
 from indexer.errors import GlimpseError, PictureError, QueryError
 from indexer.pictures.addresses import is_public
-from indexer.pictures.fetching import fetch
+from indexer.pictures.fetched import KEPT, Fetched
+from indexer.pictures.fetching import UrlRules, fetch
 from tests.conftest import RGB, MakePicture, Run
 
 
@@ -312,6 +313,29 @@ def test_the_configuration_says_whether_urls_are_fetched(
     ):
         library.search(f"{web}/green")
     assert asked == []
+
+
+def test_whoever_turns_the_page_asks_the_web_once(serve: Serve) -> None:
+    web, asked = serve()
+    fetched, rules = Fetched(), UrlRules(may_be_private=True)
+    for _ in range(3):
+        assert fetched.all([f"{web}/green"], rules) == {f"{web}/green": png("green")}
+    assert len(asked) == 1
+    for number in range(KEPT):
+        fetched.all([f"{web}/green?{number}"], rules)
+    fetched.all([f"{web}/green"], rules)
+    assert len(asked) == 2 + KEPT
+
+
+def test_what_was_fetched_long_ago_is_fetched_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, asked = serve()
+    fetched, rules = Fetched(), UrlRules(may_be_private=True)
+    fetched.all([f"{web}/green"], rules)
+    monkeypatch.setattr("indexer.pictures.fetched.KEPT_S", 0.0)
+    fetched.all([f"{web}/green"], rules)
+    assert len(asked) == 2
 
 
 def test_a_url_stands_alone_among_words_and_weights() -> None:

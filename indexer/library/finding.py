@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder, Notify
 from indexer.library.opened import Opened
-from indexer.pictures.fetching import fetch_all
 from indexer.progress import silently
 from indexer.query import Query
 from indexer.results import Answer, Photo
@@ -66,7 +65,7 @@ class Finding(Opened):
             self._backgrounds,
             self._config.build.limits(),
             self._config.search.fusion,
-            fetch_all(parsed.urls, self._config.search.url_rules()),
+            self._fetched.all(parsed.urls, self._config.search.url_rules()),
         )
         with self._catalog().view() as view:
             return asking.answer(view, parsed, space, where, marks, options, notify)

@@ -9,6 +9,7 @@ from typing import Self
 from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
+from indexer.pictures.fetched import Fetched
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
@@ -31,6 +32,7 @@ class Opened:
         self._spaces = Spaces(folder, config.runtime)
         self._indexes = Indexes(folder)
         self._backgrounds = Backgrounds()
+        self._fetched = Fetched()
 
     @classmethod
     def open(

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from indexer.errors import PictureError, QueryError
 from indexer.pictures.addresses import SocketAddress, resolve
 
-__all__ = ["UrlRules", "fetch", "fetch_all"]
+__all__ = ["UrlRules", "fetch"]
 
 MAX_BYTES = 50_000_000
 TIMEOUT_S = 20.0
@@ -51,14 +51,6 @@ class _Clock:
         if left <= 0:
             raise PictureError(f"{self.url} took longer than {self.seconds:g} s")
         return left
-
-
-def fetch_all(urls: Iterable[str], rules: UrlRules) -> dict[str, bytes]:
-    """What lies at these URLs, each asked once. Raises QueryError and PictureError as `fetch` does."""
-    wanted = dict.fromkeys(urls)
-    if wanted and not rules.are_allowed:
-        raise QueryError("URLs are not fetched here; urls = true in [search] allows it")
-    return {url: fetch(url, allow_private=rules.may_be_private) for url in wanted}
 
 
 def fetch(
