@@ -22,7 +22,7 @@ def forget_root(catalog: Catalog, root: str | Path, thumbnails: Thumbnails) -> i
         with catalog.view() as view:
             spaces = view.spaces()
         for space in spaces:
-            snapshots.publish(catalog, space)
+            snapshots.publish(catalog, space, everything=True)
         thumbnails.forget(hashes)
         catalog.vacuum()
     return count

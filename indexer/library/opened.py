@@ -11,6 +11,7 @@ from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.search.background import Backgrounds
+from indexer.search.remembering import Remembered
 from indexer.spaces import Spaces, choose_space
 from storage import lookup
 from storage.catalog import Catalog, View
@@ -31,6 +32,7 @@ class Opened:
         self._spaces = Spaces(folder, config.runtime)
         self._indexes = Indexes(folder)
         self._backgrounds = Backgrounds()
+        self._remembered = Remembered()
 
     @classmethod
     def open(

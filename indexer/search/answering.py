@@ -9,9 +9,10 @@ from indexer.errors import QueryError
 from indexer.results import Answer, Hit, Photo, Relevance
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
+from indexer.search.remembering import Remembered
 from storage.catalog import View
 from storage.filters import Filter
-from storage.lookup import count_photos, count_photos_of, photos_of_contents
+from storage.lookup import count_photos_of, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 
 __all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date"]
@@ -74,6 +75,7 @@ class Answering:
         self,
         view: View,
         spaces: Sequence[SpaceRecord],
+        remembered: Remembered,
         ranking: Ranking,
         where: Filter,
         options: SearchOptions,
@@ -82,6 +84,7 @@ class Answering:
         """`left_out` are contents that the query itself shows."""
         self._view = view
         self._spaces = spaces
+        self._remembered = remembered
         self._ranking = ranking
         self._where = where
         self._options = options
@@ -155,7 +158,9 @@ class Answering:
         """How many photos could have answered."""
         same = photos_of_contents(self._view, sorted(self._left_out), self._where)
         spaces = [space.id for space in self._spaces]
-        return count_photos(self._view, self._where, spaces) - sum(map(len, same.values()))
+        return self._remembered.total(self._view, self._where, spaces) - sum(
+            map(len, same.values())
+        )
 
     def _count(self, entries: Sequence[Graded], graded: bool) -> int | None:
         if not graded:

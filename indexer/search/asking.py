@@ -15,10 +15,10 @@ from indexer.search.background import Backgrounds
 from indexer.search.embedding import TermEmbedder
 from indexer.search.fusion import FusedRanking, Fusion, share_out
 from indexer.search.ranking import Marks, Ranking, SpaceRanking, direct
+from indexer.search.remembering import Remembered
 from indexer.spaces import Spaces, choose_space
 from storage.catalog import View
 from storage.filters import Filter
-from storage.lookup import allowed_contents
 from storage.records import SpaceRecord
 
 __all__ = ["Asking"]
@@ -33,6 +33,7 @@ class Asking:
     spaces: Spaces
     indexes: Indexes
     backgrounds: Backgrounds
+    remembered: Remembered
     limits: Limits
     fusion: Fusion
     fetched: Mapping[str, bytes]
@@ -50,7 +51,7 @@ class Asking:
     ) -> Answer:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
         chosen = _choose(view, named)
-        allowed = allowed_contents(view, where)
+        allowed = self.remembered.allowed(view, where)
         queries = share_out(query, [space for space, _ in chosen]) if len(chosen) > 1 else [query]
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
         for (space, weight), part in zip(chosen, queries, strict=True):
@@ -69,6 +70,7 @@ class Asking:
         return Answering(
             view,
             [space for space, _ in asked],
+            self.remembered,
             self._fused(rankings, asked),
             where,
             options,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,7 @@ class Backgrounds:
 
     def __init__(self) -> None:
         self._words: dict[str, Vectors] = {}
+        self._held: WeakKeyDictionary[VectorIndex, Background] = WeakKeyDictionary()
 
     def of(
         self,
@@ -107,6 +109,18 @@ class Backgrounds:
         embedder: Callable[[], Embedder],
     ) -> Background:
         """A space's background as of its vectors; words are embedded once and kept in the model's `folder`."""
+        held = self._held.get(index)
+        if held is None:
+            held = self._held[index] = self._make(space, index, folder, embedder)
+        return held
+
+    def _make(
+        self,
+        space: SpaceRecord,
+        index: VectorIndex,
+        folder: Path,
+        embedder: Callable[[], Embedder],
+    ) -> Background:
         if space.fingerprint not in self._words:
             self._words[space.fingerprint] = (
                 background_words(folder, space.dim, embedder)
