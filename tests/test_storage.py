@@ -118,7 +118,14 @@ def test_a_snapshot_with_what_came_and_went_since_equals_the_catalog(
 
 @pytest.mark.parametrize(
     "damage",
-    ["flip in the header", "flip in a vector", "flip at the end", "truncate", "delete", "overwrite"],
+    [
+        "flip in the header",
+        "flip in a vector",
+        "flip at the end",
+        "truncate",
+        "delete",
+        "overwrite",
+    ],
 )
 def test_a_damaged_snapshot_is_noticed_and_made_from_the_catalog(
     catalog: Catalog, space: SpaceRecord, damage: str, caplog: pytest.LogCaptureFixture

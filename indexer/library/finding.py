@@ -64,7 +64,7 @@ class Finding(Opened):
             self._spaces,
             self._indexes,
             self._backgrounds,
-            self._remembered,
+            self._filtered,
             self._config.build.limits(),
             self._config.search.fusion,
             fetch_all(parsed.urls, self._config.search.url_rules()),

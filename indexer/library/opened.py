@@ -9,9 +9,9 @@ from typing import Self
 from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
+from indexer.kept import Kept
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.search.background import Backgrounds
-from indexer.search.remembering import Remembered
 from indexer.spaces import Spaces, choose_space
 from storage import lookup
 from storage.catalog import Catalog, View
@@ -19,6 +19,9 @@ from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
 
 __all__ = ["Opened"]
+
+FILTERED = 16
+"""Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
 
 class Opened:
@@ -32,7 +35,7 @@ class Opened:
         self._spaces = Spaces(folder, config.runtime)
         self._indexes = Indexes(folder)
         self._backgrounds = Backgrounds()
-        self._remembered = Remembered()
+        self._filtered = Kept(FILTERED)
 
     @classmethod
     def open(

@@ -16,12 +16,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.embedders.base import Embedder
+from indexer.embedders.base import Embedder, Notify
 from indexer.search.background_words import BACKGROUND_WORDS
+from indexer.spaces import Spaces
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
 
-__all__ = ["Background", "Backgrounds", "background_words", "keep"]
+__all__ = ["Background", "Backgrounds", "asked_words", "background_words", "keep"]
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,13 @@ def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -
     made = embedder().embed_texts(BACKGROUND_WORDS)
     keep(made, kept)
     return made
+
+
+def asked_words(spaces: Spaces, space: SpaceRecord, notify: Notify) -> Vectors:
+    """Words as they may be asked of a space, L2-normalised (n, dim); none where it reads none."""
+    if not space.reads_text:
+        return np.empty((0, space.dim), np.float32)
+    return background_words(spaces.folder(space), space.dim, lambda: spaces.embedder(space, notify))
 
 
 def keep(vectors: Vectors, path: Path) -> None:
