@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from indexer import BuildOptions, Library
 from indexer.pictures.jpegs import EDGES, thumbnail_path
 from indexer.pictures.thumbnails import THUMBNAILS
+from indexer.search.background_words import BACKGROUND_WORDS
 from indexer.tagging.labels import default_labels
 from storage import snapshots
 from storage.catalog import Batch, Catalog
@@ -63,18 +64,20 @@ def make_library(folder: Path, count: int, pictures: Path, *, files: bool = True
     with Library.open(library, create=True) as opened:
         if files or not Catalog.exists(library):  # or a build would look for what was never there
             opened.build([root], BuildOptions(model="starter"), confirm=lambda question: False)
-        there = len(opened.photos()) - len(seeds)
-        _, centres = opened.vectors()
+        there = opened.count() - len(seeds)
+        if there >= count:
+            return library
+        centres = opened.vectors()[1][: len(seeds)]
+        words = opened.embedder().embed_texts(BACKGROUND_WORDS)
     catalog = Catalog.open(library)
     with catalog.writer():
         steps = range(there, count, AT_ONCE)
-        for start in track(steps, "laying photos", disable=not steps):
+        for start in track(steps, "laying photos"):
             numbers = range(start, min(start + AT_ONCE, count))
             _add(catalog, root, seeds, centres, numbers, files=files)
         with catalog.view() as view:
             space = view.spaces()[0]
-        if steps:
-            snapshots.publish(catalog, space)
+        snapshots.publish(catalog, space, words=lambda: words)
     catalog.close()
     return library
 
@@ -139,7 +142,8 @@ def _add(
         space, root_id = batch.spaces()[0], batch.roots()[0].id
         rows = [_content(file, shapes[file.seed]) for file in laid]
         batch.connection.execute(insert(contents), rows)
-        ids = [batch.content_id(file.sha256) or 0 for file in laid]
+        newest = select(contents.c.id).order_by(contents.c.id.desc()).limit(len(rows))
+        ids = sorted(batch.connection.scalars(newest))
         batch.connection.execute(
             insert(photos),
             [_photo(file, id, root_id) for file, id in zip(laid, ids, strict=True)],

@@ -120,8 +120,14 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {"index": of_index, "words"
 
 def measure(scratch: Path, size: int) -> dict[str, Any]:
     """One size."""
-    vectors = make_vectors(scratch / f"vectors-{size}", size, DIM)
-    catalog = Catalog.open(vectors)
+    made = {"index": lay_vectors(scratch, size), "words": lay_photos(scratch, size)}
+    return {"photos": size, **{step: _apart(step, library) for step, library in made.items()}}
+
+
+def lay_vectors(scratch: Path, size: int) -> Path:
+    """A library of vectors alone, with its snapshot."""
+    folder = make_vectors(scratch / f"vectors-{size}", size, DIM)
+    catalog = Catalog.open(folder)
     with catalog.view() as view:
         space = view.spaces()[0]
         stale = snapshots.needs_publishing(view, space)
@@ -129,8 +135,12 @@ def measure(scratch: Path, size: int) -> dict[str, Any]:
         with catalog.writer():
             snapshots.publish(catalog, space, everything=True)
     catalog.close()
-    photos = make_library(scratch / f"photos-{size}", size, Path("examples/photos"), files=False)
-    return {"photos": size, "index": _apart("index", vectors), "words": _apart("words", photos)}
+    return folder
+
+
+def lay_photos(scratch: Path, size: int) -> Path:
+    """A library of photos without files."""
+    return make_library(scratch / f"photos-{size}", size, Path("examples/photos"), files=False)
 
 
 def _apart(step: str, library: Path) -> dict[str, Any]:

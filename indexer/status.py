@@ -9,7 +9,7 @@ from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
 from storage import lookup, snapshots
 from storage.catalog import View
-from storage.cells import EXACT
+from storage.choosing import EXACT
 from storage.engine import CATALOG
 from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS

@@ -1,125 +1,56 @@
-"""Which index a snapshot gets: none while exact search is fast enough, else cells that miss next to nothing.
+"""Cells of near vectors: a FAISS inverted file over compressed vectors, which proposes rows in no time.
 
-How many cells a query looks into is chosen by asking: with pictures of the library, each for its neighbours
-other than itself, and with words where the space reads them, since those lie farther from pictures than pictures do.
+What it proposes is ranked by the exact vectors. An index of 4-bit product codes (Jégou, Douze and Schmid, TPAMI
+2011; André, Kermarrec and Le Scouarnec, VLDB 2015) is an eighth or sixteenth of the vectors in size.
 """
 
-import logging
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import struct
+from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
 
-from storage.rows import Ids, Rows, Vectors
-from storage.segments import Segment
+from storage.rows import Ids, Vectors
 
-__all__ = ["EXACT", "EXACT_BELOW", "Choice", "choose"]
+__all__ = ["Cells"]
 
-log = logging.getLogger(__name__)
-
-EXACT = "exact"
-EXACT_BELOW = 50_000
-"""Fewer vectors are all looked at; docs/speed.md has what was measured."""
-TARGET = 0.985
-"""Recall@10 that cells must reach; above what is promised, since it is measured on a sample."""
-K = 10
-ASKED = 256
-"""Pictures of the library that ask, and words at most."""
-LEARNED_FROM = 48
-"""Vectors for each cell that its place is learned from."""
-STEPS = 8
-"""Of k-means: more move the cells no more than a query notices."""
-SAME = np.float32(1e-6)
-AT_ONCE = 16_384
-"""Rows decoded at a time."""
+HEAD = struct.Struct("<qq")
+LEAST_PROPOSED = 40
 
 
-class Choice(NamedTuple):
-    """What a snapshot is searched with."""
+@dataclass(frozen=True)
+class Cells:
+    """A FAISS inverted file over row numbers, and how it is asked."""
 
-    cells: Any
-    """A trained FAISS index over the row numbers, or None."""
-    kind: str
-    recall: float
-    """Recall@10 against exact search, the lower of that for pictures and that for words."""
+    index: Any
+    probes: int
+    """Cells that a query looks into."""
+    proposed: int
+    """Rows that are proposed for each that is wanted."""
 
+    def propose(self, query: Vectors, k: int, share: float, among: faiss.IDSelector | None) -> Ids:
+        """Rows that may be the k nearest to a vector (dim,), the fewer of all (`share`) may be, the more cells on.
 
-def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
-    """Cells over these rows, unless exact search is fast enough or better.
+        Too few come back where the cells near the query hold no more that may be.
+        """
+        probes = min(round(self.probes / share**0.5), self.index.nlist)
+        parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
+        _, rows = self.index.search(query[None], self.count(k), params=parameters)
+        found: Ids = rows[0][rows[0] >= 0]
+        return found
 
-    `words` gives unit vectors (n, dim) of texts that may be asked, or none.
-    """
-    if len(rows) < EXACT_BELOW:
-        return Choice(None, EXACT, 1.0)
-    segment = Segment(np.arange(len(rows)), rows, _fill(_learn(rows), rows))
-    recall = _tune(segment, words().reshape(-1, rows.dim))
-    if recall < TARGET:
-        log.warning("cells reach a recall of %.3f only; every vector is looked at", recall)
-        return Choice(None, EXACT, 1.0)
-    cells = segment.cells
-    kind = f"IVF{cells.nlist},PQ{cells.pq.M}x4 ({cells.nprobe} cells a query)"
-    return Choice(cells, kind, recall)
+    def count(self, k: int) -> int:
+        """How many rows are proposed where k are wanted."""
+        return max(self.proposed * k, LEAST_PROPOSED)
 
+    def to_bytes(self) -> bytes:
+        """As a file keeps them."""
+        head = HEAD.pack(self.probes, self.proposed)
+        return head + faiss.serialize_index(self.index).tobytes()
 
-def _learn(rows: Rows) -> Any:
-    count, dim = len(rows), rows.dim
-    cells = 1 << round(np.log2(np.sqrt(count)))
-    codes = next(size for size in range(max(dim // 4, 1), 0, -1) if dim % size == 0)
-    index: Any = faiss.index_factory(dim, f"IVF{cells},PQ{codes}x4fs", faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter = STEPS
-    index.cp.max_points_per_centroid = LEARNED_FROM
-    index.train(rows.take(_sample(count, cells * LEARNED_FROM)))
-    return index
-
-
-def _fill(index: Any, rows: Rows) -> Any:
-    for _, vectors in _parts(rows):
-        index.add(vectors)
-    return index
-
-
-def _tune(segment: Segment, words: Vectors) -> float:
-    """Let a query look into twice as many cells until the target is reached; the recall."""
-    asked = _sample(len(segment), ASKED)
-    words = words[_sample(len(words), ASKED)]
-    queries = np.concatenate([segment.rows.take(asked), words])
-    own = np.concatenate([asked, np.full(len(words), -1)])
-    least = _tenth(segment.rows, queries, own)
-    recall, cells = 0.0, segment.cells
-    cells.nprobe = 2
-    while recall < TARGET and cells.nprobe < cells.nlist // 4:
-        cells.nprobe *= 2
-        found = np.array([_found(segment, *each) for each in zip(queries, own, least, strict=True)])
-        recall = min(
-            part.mean() for part in (found[: len(asked)], found[len(asked) :]) if len(part)
-        )
-    return float(recall)
-
-
-def _found(segment: Segment, query: Vectors, own: int, least: float) -> float:
-    """The share of the K nearest that is found; of photos just as near, one is as good as another."""
-    found, cosines = segment.search(query, K + 1, None)
-    return float(np.mean(cosines[found != own][:K] >= least - SAME))
-
-
-def _tenth(rows: Rows, queries: Vectors, own: Ids) -> Vectors:
-    """The cosine (m,) of each query's K-th nearest row, other than its own, by looking at all."""
-    best = faiss.ResultHeap(len(queries), K + 1, keep_max=True)
-    for start, vectors in _parts(rows):
-        cosines, found = faiss.knn(queries, vectors, K + 1, faiss.METRIC_INNER_PRODUCT)
-        best.add_result(cosines, found + start)
-    best.finalize()
-    others = [row[found != itself] for row, found, itself in zip(best.D, best.I, own, strict=True)]
-    return np.array([row[K - 1] for row in others], np.float32)
-
-
-def _parts(rows: Rows) -> Iterator[tuple[int, Vectors]]:
-    for start in range(0, len(rows), AT_ONCE):
-        yield start, rows.take(np.arange(start, min(start + AT_ONCE, len(rows))))
-
-
-def _sample(count: int, size: int) -> Ids:
-    """Some numbers below `count`, ascending, the same at each call."""
-    chosen = np.random.default_rng(0).choice(count, min(size, count), replace=False)
-    return np.sort(chosen)
+    @classmethod
+    def from_bytes(cls, data: memoryview) -> "Cells":
+        """What `to_bytes` gave; the caller has checked that the bytes are whole."""
+        index = faiss.deserialize_index(np.frombuffer(data[HEAD.size :], np.uint8))
+        return cls(index, *HEAD.unpack(data[: HEAD.size]))

@@ -1,28 +1,24 @@
 """A part of a space's vectors, searched: exactly while it is small, through cells of near ones when it is not.
 
-What the cells (an inverted file over 4-bit product quantization, Jégou, Douze and Schmid, TPAMI 2011; André,
-Kermarrec and Le Scouarnec, VLDB 2015) propose is ranked by the exact vectors. Cells save time, never results: where
-they propose too few, every vector is looked at.
+What the cells propose is ranked by the exact vectors. Cells save time, never results: where they propose too few,
+every vector is looked at.
 """
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.cells import Cells
 from storage.rows import Ids, Rows, Vectors
 
 __all__ = ["Allowed", "Segment"]
 
 Mask = NDArray[np.bool_]
 
-PROPOSED = 4
-"""Rows that the cells propose for each that is wanted; the exact vectors choose among them."""
-LEAST_PROPOSED = 48
 DEEPEST = 16
 """Where one row in so many is wanted, looking at all is quicker than cells."""
 FEW = 2048
@@ -73,8 +69,8 @@ class Segment:
     ids: Ids
     """Ascending; row i of `rows` belongs to `ids[i]`."""
     rows: Rows
-    cells: Any = None
-    """A FAISS inverted file over the row numbers, whose `nprobe` was tuned; None searches exactly."""
+    cells: Cells | None = None
+    """Over the row numbers; None searches exactly."""
     gone: Mask | None = None
     """Of each row, whether it left since; None where none did."""
 
@@ -127,19 +123,9 @@ class Segment:
         """Rows that hold the k nearest among them."""
         if k >= chosen.count or chosen.count <= FEW:
             return chosen.rows
-        wanted = min(max(PROPOSED * k, LEAST_PROPOSED), chosen.count)
-        if self.cells is not None and wanted * DEEPEST < chosen.count:
-            rows = self._proposed(query, wanted, chosen)
-            if len(rows) == wanted:
+        selector = chosen.selector()
+        if self.cells is not None and self.cells.count(k) * DEEPEST < chosen.count:
+            rows = self.cells.propose(query, k, chosen.count / chosen.size, selector)
+            if len(rows) == self.cells.count(k):
                 return rows
-        return self.rows.nearest(query, k, chosen.selector())
-
-    def _proposed(self, query: Vectors, count: int, chosen: _Chosen) -> Ids:
-        """What the cells nearest to the query hold, more of them the fewer rows may answer."""
-        probes = self.cells.nprobe * (chosen.size / chosen.count) ** 0.5
-        parameters = faiss.SearchParametersIVF(  # type: ignore[call-arg]
-            sel=chosen.selector(), nprobe=min(round(probes), self.cells.nlist)
-        )
-        _, rows = self.cells.search(query[None], count, params=parameters)
-        found: Ids = rows[0][rows[0] >= 0]
-        return found
+        return self.rows.nearest(query, k, selector)

@@ -19,7 +19,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.cells import Choice
+from storage.cells import Cells
+from storage.choosing import Choice
 from storage.errors import StorageError
 from storage.records import VECTOR_DTYPE
 from storage.rows import (
@@ -70,7 +71,7 @@ def write(
         choice = choose(MappedRows(path, _as_rows(b"".join(digests)), _refuse))
         rest = [np.concatenate(ids).tobytes(), *digests]
         if choice.cells is not None:
-            rest.append(faiss.serialize_index(choice.cells).tobytes())
+            rest.append(choice.cells.to_bytes())
         checked = hashlib.sha256(header)
         for piece in rest:
             file.write(piece)
@@ -85,7 +86,7 @@ class Snapshot(NamedTuple):
 
     ids: Ids
     rows: MappedRows
-    cells: faiss.Index | None
+    cells: Cells | None
 
 
 def read(
@@ -101,9 +102,12 @@ def read(
     blocks = -(-count // BLOCK)
     ids = np.frombuffer(rest, np.int64, count).copy()
     digests = rest[ids.nbytes :][: blocks * DIGEST]
-    serialized = np.frombuffer(rest, np.uint8, offset=ids.nbytes + len(digests))
-    cells = faiss.deserialize_index(serialized) if len(serialized) else None
-    return Snapshot(ids, MappedRows(path, _as_rows(digests), lambda: recover(ids)), cells)
+    cells = memoryview(rest)[ids.nbytes + len(digests) :]
+    return Snapshot(
+        ids,
+        MappedRows(path, _as_rows(digests), lambda: recover(ids)),
+        Cells.from_bytes(cells) if len(cells) else None,
+    )
 
 
 def read_back(path: Path, dim: int, count: int, sha256: str) -> None:

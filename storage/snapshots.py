@@ -19,7 +19,7 @@ from sqlalchemy import Engine, Select, and_, delete, func, insert, select
 
 from storage import snapshot_files
 from storage.catalog import Batch, Catalog, View
-from storage.cells import Choice, choose
+from storage.choosing import Choice, choose
 from storage.errors import StorageError
 from storage.records import VECTOR_DTYPE, SnapshotRecord, SpaceRecord
 from storage.rows import BLOCK, Halves, Ids, Rows, Vectors
