@@ -1,7 +1,7 @@
 """Cells of near vectors: a FAISS inverted file over compressed vectors, which proposes rows in no time.
 
 What it proposes is ranked by the exact vectors. An index of 4-bit product codes (Jégou, Douze and Schmid, TPAMI
-2011; André, Kermarrec and Le Scouarnec, VLDB 2015) is an eighth or sixteenth of the vectors in size.
+2011; André, Kermarrec and Le Scouarnec, VLDB 2015) is an eighth of the vectors in size.
 """
 
 import struct
@@ -16,7 +16,8 @@ from storage.rows import Ids, Vectors
 __all__ = ["Cells"]
 
 HEAD = struct.Struct("<qq")
-LEAST_PROPOSED = 40
+PROPOSED = 4
+"""Rows for each that is wanted, where many are."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Cells:
     probes: int
     """Cells that a query looks into."""
     proposed: int
-    """Rows that are proposed for each that is wanted."""
+    """Rows that are proposed where ten are wanted."""
 
     def propose(self, query: Vectors, k: int, share: float, among: faiss.IDSelector | None) -> Ids:
         """Rows that may be the k nearest to a vector (dim,), the fewer of all (`share`) may be, the more cells on.
@@ -42,7 +43,7 @@ class Cells:
 
     def count(self, k: int) -> int:
         """How many rows are proposed where k are wanted."""
-        return max(self.proposed * k, LEAST_PROPOSED)
+        return max(self.proposed, PROPOSED * k)
 
     def to_bytes(self) -> bytes:
         """As a file keeps them."""

@@ -32,7 +32,7 @@ LEARNED_FROM = 48
 """Vectors for each cell that its place is learned from."""
 STEPS = 8
 """Of k-means: more move the cells no more than a query notices."""
-FEWEST_PROBES, FEWEST_PROPOSED, MOST_PROPOSED = 4, 2, 32
+FEWEST_PROBES, FEWEST_PROPOSED, MOST_PROPOSED = 4, 40, 640
 SAME = np.float32(1e-6)
 AT_ONCE = 16_384
 """Rows decoded at a time."""
@@ -68,7 +68,7 @@ def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
     for code in _codes(rows.dim):
         cells, recall = _tune(rows, _fill(_learn(rows, code), rows), questions)
         if recall >= TARGET:
-            kind = f"IVF{cells.index.nlist},{code} ({cells.probes} cells, {cells.proposed} times as many ranked)"
+            kind = f"IVF{cells.index.nlist},{code} nprobe={cells.probes} k_factor={cells.proposed // K}"
             return Choice(cells, kind, recall)
         log.info("%s reaches a recall of %.3f only", code, recall)
     log.warning("no cells are good enough for these vectors; all are looked at")
@@ -76,8 +76,9 @@ def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
 
 
 def _codes(dim: int) -> Iterator[str]:
-    """How vectors may be compressed, by FAISS's names, the smallest first."""
-    yield from (f"PQ{dim // size}x4fs" for size in (4, 2) if dim % size == 0)
+    """How vectors may be compressed, by FAISS's names: two bits for each number, or eight."""
+    if dim % 2 == 0:
+        yield f"PQ{dim // 2}x4fsr"
     yield "SQ8"
 
 

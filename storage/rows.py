@@ -62,7 +62,12 @@ class Rows:
 
     def take(self, rows: Ids) -> Vectors:
         """These vectors, float32 (m, dim), L2-normalised: float16 has rounded their length off 1."""
-        found: Vectors = self._checked(rows).reconstruct_batch(np.ascontiguousarray(rows, np.int64))
+        if not len(rows):
+            return np.empty((0, self.dim), np.float32)
+        flat = self._checked(rows)
+        found: Vectors = flat.sq.decode(
+            _bytes_of(flat)[rows]
+        )  # twice as quick as `reconstruct_batch`
         found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), TINY)
         return found
 

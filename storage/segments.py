@@ -19,10 +19,10 @@ __all__ = ["Allowed", "Segment"]
 
 Mask = NDArray[np.bool_]
 
-DEEPEST = 16
-"""Where one row in so many is wanted, looking at all is quicker than cells."""
-FEW = 2048
-"""So many rows are compared one by one in less time than the cells take."""
+COSTLIER = 24
+"""A proposed row, which lies anywhere, costs as much as so many that are looked at one after another."""
+SPARSE = 200
+"""Where fewer than one row in so many may answer, they are taken one by one: to ask of each whether it may costs more."""
 
 
 class _Chosen:
@@ -121,10 +121,10 @@ class Segment:
 
     def _candidates(self, query: Vectors, k: int, chosen: _Chosen) -> Ids:
         """Rows that hold the k nearest among them."""
-        if k >= chosen.count or chosen.count <= FEW:
+        if k >= chosen.count or chosen.count * SPARSE < chosen.size:
             return chosen.rows
         selector = chosen.selector()
-        if self.cells is not None and self.cells.count(k) * DEEPEST < chosen.count:
+        if self.cells is not None and self.cells.count(k) * COSTLIER < chosen.count:
             rows = self.cells.propose(query, k, chosen.count / chosen.size, selector)
             if len(rows) == self.cells.count(k):
                 return rows

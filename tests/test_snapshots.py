@@ -22,7 +22,7 @@ Vectors = NDArray[np.float32]
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells from a size that a test can make."""
     monkeypatch.setattr(choosing, "EXACT_BELOW", 1000)
-    monkeypatch.setattr(segments, "FEW", 20)
+    monkeypatch.setattr(segments, "COSTLIER", 1)
 
 
 @pytest.fixture(scope="module")
