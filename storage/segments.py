@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 COSTLIER = 24
 """A proposed row, which lies anywhere, costs as much as so many that are looked at one after another."""
 SPARSE = 200
-"""Where fewer than one row in so many may answer, they are taken one by one: to ask of each whether it may costs more."""
+"""Where fewer than one row in so many may answer, they are taken one by one: to ask every row costs more."""
 
 
 class _Chosen:

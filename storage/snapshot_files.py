@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from storage.cells import Cells
 from storage.choosing import Choice
+from storage.embedded import Part
 from storage.errors import StorageError
 from storage.records import VECTOR_DTYPE
 from storage.rows import (
@@ -34,18 +35,9 @@ from storage.rows import (
     flat_index,
 )
 
-__all__ = ["SUFFIX", "Part", "Snapshot", "read", "read_back", "write"]
+__all__ = ["SUFFIX", "Snapshot", "read", "read_back", "write"]
 
 SUFFIX = ".vectors"
-
-
-class Part(NamedTuple):
-    """Rows as they come from the catalog; a whole number of blocks, but for the last part."""
-
-    ids: Ids
-    """Ascending, over all parts."""
-    vectors: bytes
-    """Little-endian float16, row by row."""
 
 
 def write(

@@ -10,22 +10,21 @@ is large. The small one is written anew as it grows, and both become one when it
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Select, and_, delete, func, insert, select
+from sqlalchemy import and_, delete, insert, select
 
-from storage import snapshot_files
+from storage import embedded, snapshot_files
 from storage.catalog import Batch, Catalog, View
 from storage.choosing import Choice, choose
 from storage.errors import StorageError
-from storage.records import VECTOR_DTYPE, SnapshotRecord, SpaceRecord
-from storage.rows import BLOCK, Halves, Ids, Rows, Vectors
+from storage.records import SnapshotRecord, SpaceRecord
+from storage.rows import Rows, Vectors
 from storage.segments import Segment
-from storage.snapshot_files import SUFFIX, Part
-from storage.tables import contents, embeddings, removals, snapshots
+from storage.snapshot_files import SUFFIX
+from storage.tables import removals, snapshots
 from storage.vectors import VectorIndex
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "published",
     "refresh",
     "remove_orphans",
-    "rows",
 ]
 
 log = logging.getLogger(__name__)
@@ -49,8 +47,6 @@ TAIL_SHARE = 4
 """… or one row in so many of the small snapshot, where that is more."""
 SMALL_SHARE = 20
 """A small snapshot of more than one row in so many of the large one becomes part of it."""
-AT_ONCE = 256 * BLOCK
-"""Rows read from the catalog at a time."""
 
 NO_WORDS = np.empty((0, 0), np.float32)
 
@@ -65,7 +61,7 @@ def load(view: View, folder: Path, space: SpaceRecord) -> VectorIndex:
             log.warning("snapshot %s is passed over: %s", record.file, reason)
             break  # what came after it counts on it
         segments = [segment.without(opened.ids) for segment in segments]
-        segments.append(opened.without(_removed(view, space, after=record.max_seq)))
+        segments.append(opened.without(embedded.removed(view, space, after=record.max_seq)))
         seq = record.max_seq
     tail = Segment(np.empty(0, np.int64), Rows.of(np.empty((0, space.dim), np.float16)))
     return _with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
@@ -83,8 +79,8 @@ def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) ->
 
 def _with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
     """What was loaded, with what came and went since in the last of its segments, which is in memory."""
-    new_ids, new = _halves(view, space, after=index.change_seq)
-    left = np.union1d(_removed(view, space, after=index.change_seq), new_ids)
+    new_ids, new = embedded.halves(view, space, after=index.change_seq)
+    left = np.union1d(embedded.removed(view, space, after=index.change_seq), new_ids)
     *stored, tail = (segment.without(left) for segment in index.segments)
     ids = np.concatenate([tail.living_ids, new_ids])
     halves = np.concatenate([tail.rows.halves(tail.find(tail.living_ids)), new])
@@ -97,19 +93,10 @@ def needs_publishing(view: View, space: SpaceRecord) -> bool:
     """Whether so much has come or gone since the last snapshot that a new one is worth writing."""
     records = published(view, space)
     if not records or not records[0].file.endswith(SUFFIX):
-        return _changes(view, space, after=0) > 0
+        return embedded.changes(view, space, after=0) > 0
     small = records[1].count if len(records) > 1 else 0
-    tail = _changes(view, space, after=records[-1].max_seq)
+    tail = embedded.changes(view, space, after=records[-1].max_seq)
     return tail > max(LEAST_TAIL, small // TAIL_SHARE)
-
-
-def _changes(view: View, space: SpaceRecord, after: int) -> int:
-    """How many rows came or went since."""
-    counts = (
-        select(func.count()).where(table.c.space_id == space.id, table.c.change_seq > after)
-        for table in (embeddings, removals)
-    )
-    return sum(view.connection.scalar(count) or 0 for count in counts)
 
 
 def publish(
@@ -133,7 +120,7 @@ def publish(
         after = 0 if everything else _end_of_large(view, space)
         aside = folder / f"{space.id}-{seq}.tmp"
         at("write")
-        count = int(view.connection.scalar(_living(space, after, func.count())) or 0)
+        count = embedded.count(view, space, after)
         digest, choice = _write_aside(aside, view, space, after, count, words)
     at("read back")
     snapshot_files.read_back(aside, space.dim, count, digest)
@@ -164,7 +151,7 @@ def _end_of_large(view: View, space: SpaceRecord) -> int:
     records = published(view, space)
     if not records or not records[0].file.endswith(SUFFIX):
         return 0
-    changes = _changes(view, space, after=records[0].max_seq)
+    changes = embedded.changes(view, space, after=records[0].max_seq)
     return records[0].max_seq if changes * SMALL_SHARE <= records[0].count else 0
 
 
@@ -206,72 +193,13 @@ def _open(view: View, path: Path, record: SnapshotRecord, space: SpaceRecord) ->
         raise StorageError("it was written by an earlier Glimpse")
     engine = view.connection.engine
     ids, rows, cells = snapshot_files.read(
-        path, record.dim, record.count, record.sha256, lambda ids: _recover(engine, space, ids)
+        path,
+        record.dim,
+        record.count,
+        record.sha256,
+        lambda ids: embedded.recover(engine, space, ids),
     )
     return Segment(ids, rows, cells)
-
-
-def _recover(engine: Engine, space: SpaceRecord, ids: Ids) -> Halves:
-    """The vectors (n, dim) of these sorted ids as the catalog has them; zeros for what has gone from it."""
-    found = np.zeros((len(ids), space.dim), VECTOR_DTYPE)
-    with engine.connect() as connection, connection.begin():
-        for part in _parts(View(connection), space, after=0):
-            known = np.isin(part.ids, ids)
-            found[np.searchsorted(ids, part.ids[known])] = _decode(part, space)[known]
-    return found
-
-
-def rows(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Vectors]:
-    """Ids and unit vectors of living contents whose row came after that change, ascending."""
-    ids, halves = _halves(view, space, after)
-    vectors = halves.astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounded the length off 1
-    return ids, vectors
-
-
-def _halves(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Halves]:
-    """The same as the catalog has them, float16."""
-    count = int(view.connection.scalar(_living(space, after, func.count())) or 0)
-    ids, halves = np.empty(count, np.int64), np.empty((count, space.dim), VECTOR_DTYPE)
-    done = 0
-    for part in _parts(view, space, after):
-        end = done + len(part.ids)
-        ids[done:end], halves[done:end] = part.ids, _decode(part, space)
-        done = end
-    return ids, halves
-
-
-def _parts(view: View, space: SpaceRecord, after: int) -> Iterator[Part]:
-    query = _living(space, after, embeddings.c.content_id, embeddings.c.vector)
-    found = view.connection.execute(query.order_by(embeddings.c.content_id))
-    for part in found.partitions(AT_ONCE):
-        yield Part(np.array([row[0] for row in part], np.int64), b"".join(row[1] for row in part))
-
-
-def _decode(part: Part, space: SpaceRecord) -> Halves:
-    return np.frombuffer(part.vectors, VECTOR_DTYPE).reshape(-1, space.dim)
-
-
-def _living(space: SpaceRecord, after: int, *columns: Any) -> Select[Any]:
-    """Rows of living contents that came after that change."""
-    query = (
-        select(*columns)
-        .select_from(embeddings.join(contents, contents.c.id == embeddings.c.content_id))
-        .where(
-            embeddings.c.space_id == space.id,
-            embeddings.c.vector.is_not(None),
-            contents.c.orphaned_at.is_(None),
-        )
-    )
-    # Without a bound SQLite goes through them in order of ids, and has nothing to sort.
-    return query.where(embeddings.c.change_seq > after) if after else query
-
-
-def _removed(view: View, space: SpaceRecord, after: int) -> Ids:
-    query = select(removals.c.content_id).where(
-        removals.c.space_id == space.id, removals.c.change_seq > after
-    )
-    return np.unique(np.array(list(view.connection.scalars(query)), np.int64))
 
 
 def _write_aside(
@@ -287,7 +215,7 @@ def _write_aside(
             path,
             space.dim,
             count,
-            _parts(view, space, after),
+            embedded.parts(view, space, after),
             lambda rows: choose(rows, words),
         )
     except OSError as error:

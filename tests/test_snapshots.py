@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage import choosing, segments, snapshots
+from storage import choosing, embedded, segments, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
@@ -94,7 +94,7 @@ def needs_publishing(catalog: Catalog, space: SpaceRecord) -> bool:
 
 def assert_equals_catalog(catalog: Catalog, space: SpaceRecord, index: VectorIndex) -> None:
     with catalog.view() as view:
-        ids, vectors = snapshots.rows(view, space, after=0)
+        ids, vectors = embedded.rows(view, space, after=0)
     assert index.ids().tolist() == ids.tolist()
     assert len(index) == len(ids)
     assert np.allclose(index.vectors(ids), vectors, atol=1e-6)
