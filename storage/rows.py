@@ -31,11 +31,10 @@ BLOCK = 16
 DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 8192
 """Rows decoded at a time."""
-MAPPED_MB = 384
-"""Of a file, at most so much counts as this process's memory; what is beyond stays in the system's cache."""
+MAPPED = 384 * 2**20
+"""Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
 TINY = np.float32(1e-12)
-FAULT_KB = 64
-"""What the kernel maps around a row that is read."""
+MEMORY = Path("/proc/self/statm")
 
 
 class Rows:
@@ -111,24 +110,24 @@ class MappedRows(Rows):
         self._recover = recover
         self._known = np.zeros(len(digests), np.bool_)
         self._all_known = False
-        self._mapped_kb = 0
+        self._others = _mapped()
 
     def check(self) -> None:
         """Read all of it, and turn to the catalog where it is not what was written."""
         for start in range(0, len(self), AT_ONCE):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
-            self._was_read(AT_ONCE * self._file.code_size // 1024)
+            self._let_go()
 
     def take(self, rows: Ids) -> Vectors:
         """As `Rows`."""
         found = super().take(rows)
-        self._was_read(len(rows) * FAULT_KB)
+        self._let_go()
         return found
 
     def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
         """As `Rows`."""
         found = super().nearest(query, k, among)
-        self._was_read(len(self._bytes) // 1024)
+        self._let_go()
         return found
 
     def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
@@ -153,11 +152,9 @@ class MappedRows(Rows):
             self._known[block] = True
         self._all_known = bool(self._known.all())
 
-    def _was_read(self, kb: int) -> None:
-        """Let go of the mapping now and then, or a process would seem to hold the whole file."""
-        self._mapped_kb += kb
-        if self._mapped_kb > MAPPED_MB * 1024 < len(self._bytes) // 1024:
-            self._mapped_kb = 0
+    def _let_go(self) -> None:
+        """Drop the mapping once it has grown large: a row that is read may bring two megabytes into it."""
+        if len(self._bytes) > MAPPED and _mapped() - self._others > MAPPED:
             _unmap(self._bytes)
 
 
@@ -194,6 +191,14 @@ def _bytes_of(flat: faiss.IndexScalarQuantizer) -> NDArray[np.uint8]:
         return np.empty((0, flat.code_size), np.uint8)
     codes: NDArray[np.uint8] = faiss.rev_swig_ptr(flat.codes.data(), flat.codes.size())
     return codes.reshape(flat.ntotal, flat.code_size)
+
+
+def _mapped() -> int:
+    """Bytes of files that this process has in memory; 0 where the system does not tell."""
+    try:
+        return int(MEMORY.read_text().split()[2]) * mmap.PAGESIZE
+    except OSError:
+        return 0
 
 
 def _unmap(data: NDArray[np.uint8]) -> None:
