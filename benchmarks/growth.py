@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +105,15 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {"build": build, "ask": ask
 
 def measure(scratch: Path, size: int) -> dict[str, Any]:
     """One size, each step in a process of its own."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        library = make_vectors(Path(folder) / "library", size, DIM)
-        catalog_mb = sum(file.stat().st_size for file in library.glob("catalog*")) // 10**6
-        figures = {"vectors": size, **_apart("build", library)}
-        written = sum(file.stat().st_size for file in library.glob("snapshots/*")) // 10**6
-        figures |= {"catalog_mb": catalog_mb, "snapshot_mb": written}
-        figures |= _apart("ask", library)
-        return figures | _apart("change", library)
+    library = make_vectors(scratch / f"vectors-{size}", size, DIM)
+    catalog = _mb(library.glob("catalog*"))
+    figures = {"vectors": size, **_apart("build", library), "catalog_mb": catalog}
+    figures |= {"snapshot_mb": _mb(library.glob("snapshots/*")), **_apart("ask", library)}
+    return figures | _apart("change", library)
+
+
+def _mb(files: Iterable[Path]) -> float:
+    return round(sum(file.stat().st_size for file in files) / 1e6, 1)
 
 
 def _apart(step: str, library: Path) -> dict[str, Any]:
@@ -145,7 +146,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--scratch", type=Path)
+    parser.add_argument(
+        "--scratch", type=Path, help="where libraries are laid, and kept for the next run"
+    )
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -153,9 +156,10 @@ def main() -> None:
         print(json.dumps(STEPS[arguments.step](arguments.scratch)))
         return
     curves = []
-    for size in arguments.sizes:
-        curves.append(measure(arguments.scratch, size))
-        publish({"dim": DIM, "curves": curves}, arguments.out)
+    with tempfile.TemporaryDirectory() as folder:
+        for size in arguments.sizes:
+            curves.append(measure(arguments.scratch or Path(folder), size))
+            publish({"dim": DIM, "curves": curves}, arguments.out)
     if arguments.out:
         plot(curves, arguments.out.with_suffix(".png"))
 
