@@ -26,7 +26,7 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.report import over_photos, publish
 from indexer import AtlasOptions, BuildOptions, Library, PhotoMap
 from indexer.atlas.drawing import draw
-from storage.vectors import VectorIndex, build_index, exact_search
+from storage.vectors import exact_search, in_memory
 
 K = 10
 JUDGED = 3000
@@ -114,8 +114,7 @@ def of_synthetic(count: int) -> dict[str, Any]:
     vectors = rng.standard_normal((CENTRES, DIM))[centre]
     vectors += SPREAD * rng.standard_normal((count, DIM))
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    nothing = build_index(np.empty(0, np.int64), unit[:0], DIM)
-    index = VectorIndex(DIM, 0, build_index(np.arange(count), unit, DIM), nothing)
+    index = in_memory(np.arange(count), unit)
     layout, seconds = _timed(lambda: draw(index))
     return {
         "vectors": count,

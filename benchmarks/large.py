@@ -1,11 +1,12 @@
 """A large library without the hours of embedding it: real files and a real catalog, vectors that are made up.
 
-    python -m benchmarks.large FOLDER --photos 100000 [--pictures examples/photos]
+    python -m benchmarks.large FOLDER --photos 100000 [--pictures examples/photos] [--no-files]
 
 Lays small JPEGs, each of other bytes, under FOLDER/photos, and a library over them in the space `starter` under
 FOLDER/library. A few are embedded; the others stand near those, in scenes of photos that are alike. Dates, cameras,
 places, tags and thumbnails are there, so that filters, counts and the page have their work. What is there already
-is kept: ask for more photos, and they are added.
+is kept: ask for more photos, and they are added. With --no-files the catalog alone is laid: a million photos that can
+be searched, and not opened.
 """
 
 import argparse
@@ -23,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from indexer import BuildOptions, Library
 from indexer.pictures.jpegs import EDGES, thumbnail_path
 from indexer.pictures.thumbnails import THUMBNAILS
+from indexer.search.background_words import BACKGROUND_WORDS
 from indexer.tagging.labels import default_labels
 from storage import snapshots
 from storage.catalog import Batch, Catalog
@@ -55,24 +57,27 @@ def clustered(centres: Vectors, count: int, seed: int = 0) -> Vectors:
     return _near(scenes[rng.integers(len(scenes), size=count)], PHOTO, rng)
 
 
-def make_library(folder: Path, count: int, pictures: Path) -> Path:
+def make_library(folder: Path, count: int, pictures: Path, *, files: bool = True) -> Path:
     """A library of `count` photos, besides those embedded; where it lies."""
     root, library = folder / "photos", folder / "library"
     seeds = _lay_seeds(root / "seeds", pictures)
     with Library.open(library, create=True) as opened:
-        opened.build([root], BuildOptions(model="starter"), confirm=lambda question: False)
-        there = len(opened.photos()) - len(seeds)
-        _, centres = opened.vectors()
+        if files or not Catalog.exists(library):  # or a build would look for what was never there
+            opened.build([root], BuildOptions(model="starter"), confirm=lambda question: False)
+        there = opened.count() - len(seeds)
+        if there >= count:
+            return library
+        centres = opened.vectors()[1][: len(seeds)]
+        words = opened.embedder().embed_texts(BACKGROUND_WORDS)
     catalog = Catalog.open(library)
     with catalog.writer():
         steps = range(there, count, AT_ONCE)
-        for start in track(steps, "laying photos", disable=not steps):
+        for start in track(steps, "laying photos"):
             numbers = range(start, min(start + AT_ONCE, count))
-            _add(catalog, root, seeds, centres, numbers)
+            _add(catalog, root, seeds, centres, numbers, files=files)
         with catalog.view() as view:
             space = view.spaces()[0]
-        if steps:
-            snapshots.publish(catalog, space)
+        snapshots.publish(catalog, space, words=lambda: words)
     catalog.close()
     return library
 
@@ -105,36 +110,48 @@ class _File:
     status: os.stat_result
 
 
-def _lay(root: Path, seeds: Sequence[bytes], numbers: Sequence[int]) -> Iterator[_File]:
+def _lay(
+    root: Path, seeds: Sequence[bytes], numbers: Sequence[int], *, files: bool
+) -> Iterator[_File]:
     for number in numbers:
         seed = seeds[number % len(seeds)]
         remark = f"{number:012}".encode()
         # A remark after the first marker makes a file of its own of the same picture.
         data = seed[:2] + b"\xff\xfe" + struct.pack(">H", len(remark) + 2) + remark + seed[2:]
         path = root / f"{number // IN_FOLDER:05}" / f"{number:08}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
-        yield _File(number, path, hashlib.sha256(data).digest(), seed, path.stat())
+        if files:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+        status = (path if files else root).stat()
+        yield _File(number, path, hashlib.sha256(data).digest(), seed, status)
 
 
 def _add(
-    catalog: Catalog, root: Path, seeds: Sequence[bytes], centres: Vectors, numbers: Sequence[int]
+    catalog: Catalog,
+    root: Path,
+    seeds: Sequence[bytes],
+    centres: Vectors,
+    numbers: Sequence[int],
+    *,
+    files: bool,
 ) -> None:
-    files = list(_lay(root, seeds, numbers))
+    laid = list(_lay(root, seeds, numbers, files=files))
     shapes = {seed: Image.open(io.BytesIO(seed)).size for seed in seeds}
-    vectors = clustered(centres, len(files), numbers[0])
+    vectors = clustered(centres, len(laid), numbers[0])
     with catalog.batch() as batch:
         space, root_id = batch.spaces()[0], batch.roots()[0].id
-        rows = [_content(file, shapes[file.seed]) for file in files]
+        rows = [_content(file, shapes[file.seed]) for file in laid]
         batch.connection.execute(insert(contents), rows)
-        ids = [batch.content_id(file.sha256) or 0 for file in files]
+        newest = select(contents.c.id).order_by(contents.c.id.desc()).limit(len(rows))
+        ids = sorted(batch.connection.scalars(newest))
         batch.connection.execute(
             insert(photos),
-            [_photo(file, id, root_id) for file, id in zip(files, ids, strict=True)],
+            [_photo(file, id, root_id) for file, id in zip(laid, ids, strict=True)],
         )
         _embed(batch, space, ids, vectors)
         _tag(batch, ids, numbers[0])
-    _link_thumbnails(catalog.folder / THUMBNAILS, files)
+    if files:
+        _link_thumbnails(catalog.folder / THUMBNAILS, laid)
 
 
 def _content(file: _File, shape: tuple[int, int]) -> dict[str, Any]:
@@ -213,8 +230,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, required=True)
     parser.add_argument("--pictures", type=Path, default=Path("examples/photos"))
+    parser.add_argument("--no-files", action="store_true")
     arguments = parser.parse_args()
-    print(make_library(arguments.folder, arguments.photos, arguments.pictures))
+    print(
+        make_library(
+            arguments.folder, arguments.photos, arguments.pictures, files=not arguments.no_files
+        )
+    )
 
 
 if __name__ == "__main__":

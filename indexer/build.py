@@ -8,6 +8,7 @@ Nothing is made or changed before the checks have passed.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from indexer import roots as covering
@@ -19,6 +20,7 @@ from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
+from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
 from storage import snapshots
@@ -243,4 +245,5 @@ class _Run:
         with catalog.view() as view:
             stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
         for space in stale:
-            snapshots.publish(catalog, space)
+            words = partial(asked_words, self._spaces, space, self._listener.notify)
+            snapshots.publish(catalog, space, words=words)

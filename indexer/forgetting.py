@@ -1,18 +1,26 @@
 """Forgetting a root: what only its photos needed goes with it."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from indexer.errors import UsageError
 from indexer.pictures.thumbnails import Thumbnails
 from storage import snapshots
 from storage.catalog import Batch, Catalog
-from storage.records import RootRecord
+from storage.records import RootRecord, SpaceRecord
+from storage.vectors import Vectors
 
 __all__ = ["forget_root"]
 
+WordsOf = Callable[[SpaceRecord], Vectors]
+"""Words as they may be asked of a space."""
 
-def forget_root(catalog: Catalog, root: str | Path, thumbnails: Thumbnails) -> int:
+
+def forget_root(
+    catalog: Catalog, root: str | Path, thumbnails: Thumbnails, words_of: WordsOf
+) -> int:
     """Remove a root's photos, vectors that no other photo has, and thumbnails; how many photos. Raises UsageError."""
     with catalog.writer():
         with catalog.batch() as batch:
@@ -22,7 +30,7 @@ def forget_root(catalog: Catalog, root: str | Path, thumbnails: Thumbnails) -> i
         with catalog.view() as view:
             spaces = view.spaces()
         for space in spaces:
-            snapshots.publish(catalog, space)
+            snapshots.publish(catalog, space, everything=True, words=partial(words_of, space))
         thumbnails.forget(hashes)
         catalog.vacuum()
     return count

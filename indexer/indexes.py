@@ -21,14 +21,20 @@ class Indexes:
 
     def at(self, view: View, space: SpaceRecord) -> VectorIndex:
         """The space's vectors as of a view."""
-        # A view that began before the last refresh gets vectors of its own time.
+        seq = view.change_seq()
+        held = self._held.get(space.id)
+        if held is not None and held.change_seq == seq:
+            return held  # nobody waits for anybody while nothing changes
         with self._refreshing:
-            held = self._held.get(space.id)
-            seq = view.change_seq()
-            if held is None or held.change_seq > seq:
-                index = snapshots.load(view, self._folder, space)
-            else:
-                index = snapshots.refresh(view, self._folder, space, held)
-            if held is None or index.change_seq > held.change_seq:
-                self._held[space.id] = index
-            return index
+            return self._brought_to(view, space, seq)
+
+    def _brought_to(self, view: View, space: SpaceRecord, seq: int) -> VectorIndex:
+        # A view that began before the last refresh gets vectors of its own time.
+        held = self._held.get(space.id)
+        if held is None or held.change_seq > seq:
+            index = snapshots.load(view, self._folder, space)
+        else:
+            index = snapshots.refresh(view, self._folder, space, held)
+        if held is None or index.change_seq > held.change_seq:
+            self._held[space.id] = index
+        return index

@@ -9,10 +9,10 @@ from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
 from storage import lookup, snapshots
 from storage.catalog import View
+from storage.choosing import EXACT
 from storage.engine import CATALOG
 from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS
-from storage.vectors import EXACT
 
 __all__ = ["library_status", "sizes", "space_status"]
 
@@ -35,15 +35,15 @@ def library_status(view: View, folder: Path) -> Status:
 
 def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
     """One space with its index."""
-    record = snapshots.newest(view, space)
+    large = next(iter(snapshots.published(view, space)), None)
     return SpaceStatus(
         space.name,
         space.model,
         space.dim,
         space.reads_text,
         lookup.count_vectors(view, space.id),
-        record.kind if record else EXACT,
-        record.recall if record else 1.0,
+        large.kind if large else EXACT,
+        large.recall if large else 1.0,
         space.name == view.get_meta(DEFAULT),
     )
 

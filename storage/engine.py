@@ -36,6 +36,9 @@ FUNCTIONS: tuple[tuple[str, int, Callable[..., float | None]], ...] = (
 )
 """What our SQL may call."""
 
+CONNECTIONS = 64
+"""Kept open: as many as ask at once. More are opened and closed again, which takes as long as a question."""
+
 MOUNTS = Path("/proc/self/mounts")
 
 
@@ -45,7 +48,9 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
     A connection with the execution option `write=True` takes the write lock as it begins, so that a
     transaction never fails half-way for want of it.
     """
-    engine = create_engine(f"sqlite:///{catalog}", connect_args={"timeout": busy_timeout_s})
+    engine = create_engine(
+        f"sqlite:///{catalog}", connect_args={"timeout": busy_timeout_s}, pool_size=CONNECTIONS
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:

@@ -1,146 +1,158 @@
-"""Publish a space's vectors as an immutable FAISS file, and recover them whatever became of it.
+"""Publish a space's vectors as immutable files, and recover them whatever became of those.
 
-Order is what makes it safe: the file is written aside, flushed, read back and hashed, renamed, the folder flushed,
+Order is what makes it safe: a file is written aside, flushed, read back and hashed, renamed, the folder flushed,
 and only then recorded in one transaction. A file without a record is an orphan; a record whose file does not
-match falls back to the record before it, and at last to the catalog, which has every vector.
+match is passed over, and at last the catalog is read, which has every vector.
+
+A space has at most two snapshots: a large one, and a small one of what came since, so that a change costs what it
+is large. The small one is written anew as it grows, and both become one when it is no longer small beside the other.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import faiss
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import and_, delete, func, insert, select
+from sqlalchemy import and_, delete, insert, select
 
+from storage import embedded, snapshot_files
 from storage.catalog import Batch, Catalog, View
+from storage.choosing import Choice, choose
 from storage.errors import StorageError
-from storage.records import VECTOR_DTYPE, SnapshotRecord, SpaceRecord
-from storage.tables import contents, embeddings, removals, snapshots
-from storage.vectors import (
-    EXACT,
-    METRIC,
-    VectorIndex,
-    build_index,
-    check_loaded,
-    deserialize,
-    ids_of,
-    serialize,
-)
+from storage.records import SnapshotRecord, SpaceRecord
+from storage.rows import Rows, Vectors
+from storage.segments import Segment
+from storage.snapshot_files import SUFFIX
+from storage.tables import removals, snapshots
+from storage.vectors import VectorIndex
 
 __all__ = [
     "SNAPSHOTS",
     "load",
     "needs_publishing",
-    "newest",
     "publish",
+    "published",
     "refresh",
     "remove_orphans",
-    "rows",
 ]
 
 log = logging.getLogger(__name__)
 
 SNAPSHOTS = "snapshots"
+METRIC = "cosine"
 LEAST_TAIL = 256
-"""Rows that a snapshot may lack before a new one is worth its writing; so many load in a millisecond."""
-TAIL_SHARE = 20
-"""… or one row in so many, where that is more."""
+"""Rows that the snapshots may lack before one is worth its writing; so many load in a millisecond."""
+TAIL_SHARE = 4
+"""… or one row in so many of the small snapshot, where that is more."""
+SMALL_SHARE = 20
+"""A small snapshot of more than one row in so many of the large one becomes part of it."""
 
-Ids = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+NO_WORDS = np.empty((0, 0), np.float32)
 
 
 def load(view: View, folder: Path, space: SpaceRecord) -> VectorIndex:
-    """The space's vectors as of this view, from the newest snapshot that is whole."""
-    nothing = build_index(*_nothing(space.dim))
-    record = newest(view, space)
-    if record is not None:
+    """The space's vectors as of this view, from those snapshots that are whole, and from the catalog."""
+    segments, seq = list[Segment](), 0
+    for record in published(view, space):
         try:
-            base = _read(folder / SNAPSHOTS / record.file, record, space)
-            return _with_tail(view, space, VectorIndex(space.dim, record.max_seq, base, nothing))
+            opened = _open(view, folder / SNAPSHOTS / record.file, record, space)
         except (OSError, StorageError) as reason:
             log.warning("snapshot %s is passed over: %s", record.file, reason)
-    ids, vectors = rows(view, space, after=0)
-    return VectorIndex(space.dim, view.change_seq(), build_index(ids, vectors, space.dim), nothing)
+            break  # what came after it counts on it
+        segments = [segment.without(opened.ids) for segment in segments]
+        segments.append(opened.without(embedded.removed(view, space, after=record.max_seq)))
+        seq = record.max_seq
+    tail = Segment(np.empty(0, np.int64), Rows.of(np.empty((0, space.dim), np.float16)))
+    return _with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
 
 
 def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
     """The same vectors brought up to this view; the index itself when nothing came."""
     if view.change_seq() == index.change_seq:
         return index
-    record = newest(view, space)
-    if record is not None and record.max_seq > index.change_seq:
-        return load(view, folder, space)  # removals before that snapshot are no longer listed
+    records = published(view, space)
+    if records and records[-1].max_seq > index.change_seq:
+        return load(view, folder, space)  # removals before a snapshot may be no longer listed
     return _with_tail(view, space, index)
 
 
 def _with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
-    new_ids, new_vectors = rows(view, space, after=index.change_seq)
-    gone = _removed(view, space, after=index.change_seq)
-    superseded = np.union1d(gone, new_ids)
-    added_ids = ids_of(index.added)
-    kept = np.setdiff1d(added_ids, superseded)
-    ids = np.concatenate([kept, new_ids])
-    vectors = np.concatenate([index.vectors(kept), new_vectors])
-    in_base = np.intersect1d(superseded, ids_of(index.base))
-    added = build_index(ids, vectors, space.dim)
-    left = np.union1d(index.left, in_base)
-    return VectorIndex(space.dim, view.change_seq(), index.base, added, left)
+    """What was loaded, with what came and went since in the last of its segments, which is in memory."""
+    new_ids, new = embedded.halves(view, space, after=index.change_seq)
+    left = np.union1d(embedded.removed(view, space, after=index.change_seq), new_ids)
+    *stored, tail = (segment.without(left) for segment in index.segments)
+    ids = np.concatenate([tail.living_ids, new_ids])
+    halves = np.concatenate([tail.rows.halves(tail.find(tail.living_ids)), new])
+    order = np.argsort(ids)
+    tail = Segment(ids[order], Rows.of(halves[order]))
+    return VectorIndex(space.dim, view.change_seq(), (*stored, tail))
 
 
 def needs_publishing(view: View, space: SpaceRecord) -> bool:
-    """Whether so much has come since the last snapshot that a new one is worth writing."""
-    record = newest(view, space)
-    since = record.max_seq if record else 0
-    came = select(func.count()).where(
-        embeddings.c.space_id == space.id, embeddings.c.change_seq > since
-    )
-    went = select(func.count()).where(
-        removals.c.space_id == space.id, removals.c.change_seq > since
-    )
-    tail = (view.connection.scalar(came) or 0) + (view.connection.scalar(went) or 0)
-    if record is None:
-        return tail > 0
-    return tail > max(LEAST_TAIL, record.count // TAIL_SHARE)
+    """Whether so much has come or gone since the last snapshot that a new one is worth writing."""
+    records = published(view, space)
+    if not records or not records[0].file.endswith(SUFFIX):
+        return embedded.changes(view, space, after=0) > 0
+    small = records[1].count if len(records) > 1 else 0
+    tail = embedded.changes(view, space, after=records[-1].max_seq)
+    return tail > max(LEAST_TAIL, small // TAIL_SHARE)
 
 
 def publish(
-    catalog: Catalog, space: SpaceRecord, at: Callable[[str], None] = lambda step: None
+    catalog: Catalog,
+    space: SpaceRecord,
+    *,
+    everything: bool = False,
+    words: Callable[[], Vectors] = lambda: NO_WORDS,
+    at: Callable[[str], None] = lambda step: None,
 ) -> None:
-    """Write the space's snapshot by the protocol and drop the ones before it; the writer alone does this.
+    """Write a snapshot of what came since the large one, or of `everything`; the writer alone does this.
 
-    `at` is told each step's name before it is taken, which is where a test stops the process.
+    Everything is written where the rest would not be small. `words` gives vectors (n, dim) of texts that may be
+    asked, with which a large snapshot's index is tuned. `at` is told each step's name before it is taken, which is
+    where a test stops the process.
     """
-    with catalog.view() as view:
-        ids, vectors = rows(view, space, after=0)
-        seq = view.change_seq()
     folder = catalog.folder / SNAPSHOTS
     folder.mkdir(exist_ok=True)
-    data = serialize(build_index(ids, vectors, space.dim))
-    digest = hashlib.sha256(data).hexdigest()
-    name = f"{space.id}-{seq}-{digest[:16]}.faiss"
-    at("write")
-    _write_aside(folder / f"{name}.tmp", data)
+    with catalog.view() as view:
+        seq = view.change_seq()
+        after = 0 if everything else _end_of_large(view, space)
+        aside = folder / f"{space.id}-{seq}.tmp"
+        at("write")
+        count = embedded.count(view, space, after)
+        digest, choice = _write_aside(aside, view, space, after, count, words)
     at("read back")
-    if hashlib.sha256((folder / f"{name}.tmp").read_bytes()).hexdigest() != digest:
-        raise StorageError(
-            f"{folder / name} does not read back as it was written; is the disk full?"
-        )
+    snapshot_files.read_back(aside, space.dim, count, digest)
     at("rename")
-    os.replace(folder / f"{name}.tmp", folder / name)
+    name = f"{space.id}-{seq}-{digest[:16]}{SUFFIX}"
+    os.replace(aside, folder / name)
     _flush_folder(folder)
     at("record")
     with catalog.batch() as batch:
         record = SnapshotRecord(
-            name, digest, seq, len(ids), space.dim, METRIC, EXACT, 1.0, space.fingerprint
+            name,
+            digest,
+            seq,
+            count,
+            space.dim,
+            METRIC,
+            choice.kind,
+            choice.recall,
+            space.fingerprint,
         )
-        _record(batch, space, record)
+        _record(batch, space, record, after)
     at("tidy")
     remove_orphans(catalog)
+
+
+def _end_of_large(view: View, space: SpaceRecord) -> int:
+    """Where the large snapshot ends, if what came since is small beside it; else 0."""
+    records = published(view, space)
+    if not records or not records[0].file.endswith(SUFFIX):
+        return 0
+    changes = embedded.changes(view, space, after=records[0].max_seq)
+    return records[0].max_seq if changes * SMALL_SHARE <= records[0].count else 0
 
 
 def remove_orphans(catalog: Catalog) -> None:
@@ -153,75 +165,59 @@ def remove_orphans(catalog: Catalog) -> None:
             path.unlink()
 
 
-def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord) -> None:
-    batch.connection.execute(delete(snapshots).where(snapshots.c.space_id == space.id))
+def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
+    """Record a snapshot of what came after that change, in place of those that it covers."""
+    covered = and_(snapshots.c.space_id == space.id, snapshots.c.max_seq > after)
+    batch.connection.execute(delete(snapshots).where(covered))
     values = {name: getattr(record, name) for name in SnapshotRecord.__slots__}
     batch.connection.execute(insert(snapshots).values(space_id=space.id, **values))
-    # What left before this snapshot was written is in no snapshot any more.
-    old = and_(removals.c.space_id == space.id, removals.c.change_seq <= record.max_seq)
-    batch.connection.execute(delete(removals).where(old))
+    if not after:  # what left before it was written is in no snapshot any more
+        old = and_(removals.c.space_id == space.id, removals.c.change_seq <= record.max_seq)
+        batch.connection.execute(delete(removals).where(old))
 
 
-def newest(view: View, space: SpaceRecord) -> SnapshotRecord | None:
-    """The record of the space's newest snapshot."""
+def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
+    """The records of the space's snapshots, the large one first."""
     query = (
         select(*(snapshots.c[name] for name in SnapshotRecord.__slots__))
         .where(snapshots.c.space_id == space.id)
-        .order_by(snapshots.c.id.desc())
+        .order_by(snapshots.c.id)
     )
-    row = view.connection.execute(query).first()
-    return SnapshotRecord(*row) if row else None
+    return [SnapshotRecord(*row) for row in view.connection.execute(query)]
 
 
-def _read(path: Path, record: SnapshotRecord, space: SpaceRecord) -> faiss.IndexIDMap2:
+def _open(view: View, path: Path, record: SnapshotRecord, space: SpaceRecord) -> Segment:
     if record.fingerprint != space.fingerprint:
         raise StorageError("it was made by another model")
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != record.sha256:  # FAISS loads flipped bits without a word
-        raise StorageError("its bytes are not those that were recorded")
-    index = deserialize(data)
-    check_loaded(index, record.count, record.dim)
-    return index
-
-
-def rows(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Vectors]:
-    """Ids and unit vectors of living contents whose row came after that change, ascending."""
-    query = (
-        select(embeddings.c.content_id, embeddings.c.vector)
-        .join(contents, contents.c.id == embeddings.c.content_id)
-        .where(
-            embeddings.c.space_id == space.id,
-            embeddings.c.change_seq > after,
-            embeddings.c.vector.is_not(None),
-            contents.c.orphaned_at.is_(None),
-        )
-        .order_by(embeddings.c.content_id)
+    if path.suffix != SUFFIX:
+        raise StorageError("it was written by an earlier Glimpse")
+    engine = view.connection.engine
+    ids, rows, cells = snapshot_files.read(
+        path,
+        record.dim,
+        record.count,
+        record.sha256,
+        lambda ids: embedded.recover(engine, space, ids),
     )
-    found = view.connection.execute(query).all()
-    ids = np.fromiter((row[0] for row in found), np.int64, len(found))
-    stored = np.frombuffer(b"".join(row[1] for row in found), VECTOR_DTYPE).reshape(-1, space.dim)
-    vectors = stored.astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounded the length off 1
-    return ids, vectors
+    return Segment(ids, rows, cells)
 
 
-def _removed(view: View, space: SpaceRecord, after: int) -> Ids:
-    query = select(removals.c.content_id).where(
-        removals.c.space_id == space.id, removals.c.change_seq > after
-    )
-    return np.unique(np.array(list(view.connection.scalars(query)), np.int64))
-
-
-def _nothing(dim: int) -> tuple[Ids, Vectors, int]:
-    return np.empty(0, np.int64), np.empty((0, dim), np.float32), dim
-
-
-def _write_aside(path: Path, data: bytes) -> None:
+def _write_aside(
+    path: Path,
+    view: View,
+    space: SpaceRecord,
+    after: int,
+    count: int,
+    words: Callable[[], Vectors],
+) -> tuple[str, Choice]:
     try:
-        with open(path, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        return snapshot_files.write(
+            path,
+            space.dim,
+            count,
+            embedded.parts(view, space, after),
+            lambda rows: choose(rows, words),
+        )
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StorageError(

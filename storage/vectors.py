@@ -1,141 +1,92 @@
-"""FAISS: build an index over unit vectors, read it from bytes, and search it exactly under a filter.
+"""A space's vectors in segments, searched as one.
 
 Similarity is the inner product of L2-normalised vectors, which is their cosine.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import StorageError, UsageError
+from storage.errors import UsageError
+from storage.records import VECTOR_DTYPE
+from storage.rows import Halves, Ids, Rows, Vectors
+from storage.segments import Allowed, Segment
 
-__all__ = [
-    "VectorIndex",
-    "build_index",
-    "check_loaded",
-    "deserialize",
-    "exact_search",
-    "ids_of",
-    "serialize",
-]
-
-Ids = NDArray[np.int64]
-Vectors = NDArray[np.float32]
-
-METRIC = "cosine"
-EXACT = "exact"
+__all__ = ["Allowed", "Ids", "VectorIndex", "Vectors", "exact_search", "in_memory"]
 
 
-def build_index(ids: Ids, vectors: Vectors, dim: int) -> faiss.IndexIDMap2:
-    """An exact index over vectors (n, dim), L2-normalised, known by ids (n,)."""
-    index = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-    if len(ids):
-        index.add_with_ids(
-            np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64)
-        )
-    return index
-
-
-def serialize(index: faiss.IndexIDMap2) -> bytes:
-    """The index as the bytes of a snapshot file."""
-    return faiss.serialize_index(index).tobytes()
-
-
-def deserialize(data: bytes) -> faiss.IndexIDMap2:
-    """The index that `serialize` wrote; the caller has checked that the bytes are whole."""
-    index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
-    assert isinstance(index, faiss.IndexIDMap2)
-    return index
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VectorIndex:
-    """A snapshot, what was added since, and what left it; immutable, so that readers may share it.
+    """Snapshots and what came after them, without what left; immutable, so that readers may share it.
 
     `change_seq` names the moment of the catalog that it stands for.
     """
 
     dim: int
     change_seq: int
-    base: faiss.IndexIDMap2
-    added: faiss.IndexIDMap2
-    left: Ids = field(default_factory=lambda: np.empty(0, np.int64))
-    """Ids in `base` that are no longer there, or that `added` has anew; sorted."""
+    segments: tuple[Segment, ...]
+    """No id lives in two of them."""
 
     def __len__(self) -> int:
-        return int(self.base.ntotal + self.added.ntotal - len(self.left))
+        return sum(map(len, self.segments))
+
+    @cached_property
+    def _ids(self) -> Ids:
+        living = [segment.living_ids for segment in self.segments if len(segment)]
+        if len(living) == 1:
+            return living[0]
+        return np.sort(
+            np.concatenate([np.empty(0, np.int64), *living]), kind="stable"
+        )  # sorted runs
 
     def ids(self) -> Ids:
-        """Every living id, sorted."""
-        kept = np.setdiff1d(ids_of(self.base), self.left, assume_unique=True)
-        return np.sort(np.concatenate([kept, ids_of(self.added)]))
+        """Every living id, sorted; not to be written to."""
+        return self._ids
+
+    def has(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which of these ids live."""
+        found = [segment.find(ids) >= 0 for segment in self.segments]
+        return np.logical_or.reduce(found, axis=0) if found else np.zeros(len(ids), np.bool_)
 
     def vectors(self, ids: Ids) -> Vectors:
         """The vectors of living ids, float32 (n, dim), L2-normalised."""
-        in_added = np.isin(ids, ids_of(self.added))
         out = np.empty((len(ids), self.dim), np.float32)
-        for index, rows in ((self.added, in_added), (self.base, ~in_added)):
-            if rows.any():
-                out[rows] = index.reconstruct_batch(np.ascontiguousarray(ids[rows], np.int64))
+        for segment in self.segments:
+            rows = segment.find(ids)
+            there = rows >= 0
+            if there.any():
+                out[there] = segment.rows.take(rows[there])
         return out
 
-    def search(self, query: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, Vectors]:
-        """The k nearest living ids to each query (m, dim), best first, with their cosines.
+    def search(self, query: Vectors, k: int, allowed: Allowed | None = None) -> tuple[Ids, Vectors]:
+        """The k nearest living ids to a unit vector (dim,), best first, with their cosines.
 
-        With `allowed` (sorted ids) only those answer, and never fewer than there are. A row is padded with
-        the id -1 where less than k answer. Raises UsageError for vectors that are not finite.
+        With `allowed` only those answer. All answer where there are fewer than k. Raises UsageError for a vector
+        that is not finite.
         """
         if k < 1:
             raise UsageError(f"{k} results were asked for; the least is 1")
-        if query.ndim != 2 or query.shape[1] != self.dim:
+        if query.shape != (self.dim,):
             raise UsageError(
-                f"a query vector has shape {query.shape}; this space needs (n, {self.dim})"
+                f"a query vector has shape {query.shape}; this space needs ({self.dim},)"
             )
         if not np.isfinite(query).all():
             raise UsageError("a query vector is not finite")
         query = np.ascontiguousarray(query, np.float32)
-        parts = [
-            _search(self.base, query, k, allowed, self.left),
-            _search(self.added, query, k, allowed, self.left[:0]),
-        ]
-        ids = np.concatenate([part[0] for part in parts], axis=1)
-        scores = np.concatenate([part[1] for part in parts], axis=1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
+        parts = [segment.search(query, k, allowed) for segment in self.segments if len(segment)]
+        ids = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
+        scores = np.concatenate([np.empty(0, np.float32), *(part[1] for part in parts)])
+        best = np.argsort(-scores, kind="stable")[:k]
+        return ids[best], scores[best]
 
 
-def ids_of(index: faiss.IndexIDMap2) -> Ids:
-    """The ids of an index in the order in which they were added."""
-    return faiss.vector_to_array(index.id_map).astype(np.int64, copy=False)
-
-
-def _search(
-    index: faiss.IndexIDMap2, query: Vectors, k: int, allowed: Ids | None, left: Ids
-) -> tuple[Ids, Vectors]:
-    k = min(k, int(index.ntotal))
-    if k == 0:
-        empty = np.empty((len(query), 0))
-        return empty.astype(np.int64), empty.astype(np.float32)
-    selector = _selector(allowed, left)
-    parameters = faiss.SearchParameters(sel=selector) if selector else None  # type: ignore[call-arg]
-    scores, ids = index.search(query, k, params=parameters)
-    return ids, np.where(ids < 0, -np.inf, scores).astype(np.float32)
-
-
-def _selector(allowed: Ids | None, left: Ids) -> faiss.IDSelector | None:
-    if allowed is not None:
-        return faiss.IDSelectorBatch(np.setdiff1d(allowed, left, assume_unique=True))
-    return faiss.IDSelectorNot(faiss.IDSelectorBatch(left)) if len(left) else None
-
-
-def check_loaded(index: faiss.IndexIDMap2, count: int, dim: int) -> None:
-    """Raise StorageError where an index is not what its record says."""
-    if (index.ntotal, index.d) != (count, dim):
-        raise StorageError(
-            f"a snapshot holds {index.ntotal} vectors of {index.d}; its record says {count} of {dim}"
-        )
+def in_memory(ids: Ids, vectors: Vectors | Halves, change_seq: int = 0) -> VectorIndex:
+    """An exact index over unit vectors (n, dim), known by ascending ids (n,)."""
+    rows = Rows.of(vectors.astype(VECTOR_DTYPE))
+    return VectorIndex(vectors.shape[1], change_seq, (Segment(ids.astype(np.int64), rows),))
 
 
 def exact_search(rows: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:

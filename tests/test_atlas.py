@@ -19,7 +19,7 @@ from indexer.atlas.records import Layout
 from indexer.errors import GlimpseError
 from storage.catalog import Catalog
 from storage.tables import tags
-from storage.vectors import VectorIndex, build_index
+from storage.vectors import VectorIndex, in_memory
 from tests.conftest import RGB, MakePicture, Run
 
 COLOURS = list(RGB)
@@ -50,9 +50,7 @@ def groups(
 
 
 def indexed(rows: np.ndarray, first: int = 1) -> VectorIndex:
-    ids, dim = np.arange(first, first + len(rows), dtype=np.int64), rows.shape[1]
-    nothing = build_index(ids[:0], rows[:0].astype(np.float32), dim)
-    return VectorIndex(dim, 0, build_index(ids, rows.astype(np.float32), dim), nothing)
+    return in_memory(np.arange(first, first + len(rows)), rows.astype(np.float32))
 
 
 FOUR = groups(4, 20)

@@ -55,7 +55,7 @@ def gather(
     hashes = {content: known.get(content) or fresh.get(content) for content in sorted(photos)}
     hashed = {content: phash for content, phash in hashes.items() if phash}
     ids = np.fromiter(hashed, np.int64, len(hashed))
-    embedded = np.isin(ids, index.ids())
+    embedded = index.has(ids)
     vectors = np.zeros((len(ids), index.dim), np.float32)
     vectors[embedded] = index.vectors(ids[embedded])
     bits = np.frombuffer(b"".join(hashed.values()), np.uint8).reshape(-1, BYTES)

@@ -63,6 +63,7 @@ class Finding(Opened):
             self._spaces,
             self._indexes,
             self._backgrounds,
+            self._filtered,
             self._config.build.limits(),
             self._config.search.fusion,
             self._fetched.all(parsed.urls, self._config.search.url_rules()),
@@ -84,7 +85,7 @@ class Finding(Opened):
         """
         with self._reading(space) as (view, _, index):
             pairs = lookup.photo_contents(view, EVERYTHING)
-            living = pairs[np.isin(pairs[:, 1], index.ids())]
+            living = pairs[index.has(pairs[:, 1])]
             return living[:, 0].copy(), index.vectors(living[:, 1])
 
     def embedder(self, space: str | None = None, *, notify: Notify = silently) -> Embedder:

@@ -12,6 +12,7 @@ from indexer.pipeline import BuildReport, Progress
 from indexer.progress import silently
 from indexer.results import Photo, SpaceStatus, Status
 from indexer.roots import Confirm
+from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, choose_space
 from indexer.status import library_status, sizes, space_status
 from storage import lookup
@@ -110,4 +111,9 @@ class Keeping(Opened):
 
         The files themselves stay where they are. Raises UsageError.
         """
-        return forget_root(self._catalog(), root, self._thumbnails())
+        return forget_root(
+            self._catalog(),
+            root,
+            self._thumbnails(),
+            lambda space: asked_words(self._spaces, space, silently),
+        )

@@ -9,6 +9,7 @@ from typing import Self
 from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
+from indexer.kept import Kept
 from indexer.pictures.fetched import Fetched
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.search.background import Backgrounds
@@ -19,6 +20,9 @@ from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
 
 __all__ = ["Opened"]
+
+FILTERED = 16
+"""Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
 
 class Opened:
@@ -33,6 +37,7 @@ class Opened:
         self._indexes = Indexes(folder)
         self._backgrounds = Backgrounds()
         self._fetched = Fetched()
+        self._filtered = Kept(FILTERED)
 
     @classmethod
     def open(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from indexer.errors import QueryError
+from indexer.kept import Kept
 from indexer.results import Answer, Hit, Photo, Relevance
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
@@ -74,6 +75,7 @@ class Answering:
         self,
         view: View,
         spaces: Sequence[SpaceRecord],
+        kept: Kept,
         ranking: Ranking,
         where: Filter,
         options: SearchOptions,
@@ -82,6 +84,7 @@ class Answering:
         """`left_out` are contents that the query itself shows."""
         self._view = view
         self._spaces = spaces
+        self._kept = kept
         self._ranking = ranking
         self._where = where
         self._options = options
@@ -154,8 +157,13 @@ class Answering:
     def _total(self) -> int:
         """How many photos could have answered."""
         same = photos_of_contents(self._view, sorted(self._left_out), self._where)
-        spaces = [space.id for space in self._spaces]
-        return count_photos(self._view, self._where, spaces) - sum(map(len, same.values()))
+        spaces = tuple(space.id for space in self._spaces)
+        total = self._kept.get(
+            self._view.change_seq(),
+            (self._where, spaces),
+            lambda: count_photos(self._view, self._where, spaces),
+        )
+        return total - sum(map(len, same.values()))
 
     def _count(self, entries: Sequence[Graded], graded: bool) -> int | None:
         if not graded:

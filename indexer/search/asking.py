@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import NoTextError, UsageError
 from indexer.indexes import Indexes
+from indexer.kept import Kept
 from indexer.pictures.limits import Limits
 from indexer.query import Query
 from indexer.results import Answer
@@ -20,6 +21,7 @@ from storage.catalog import View
 from storage.filters import Filter
 from storage.lookup import allowed_contents
 from storage.records import SpaceRecord
+from storage.vectors import Allowed
 
 __all__ = ["Asking"]
 
@@ -33,6 +35,8 @@ class Asking:
     spaces: Spaces
     indexes: Indexes
     backgrounds: Backgrounds
+    kept: Kept
+    """What filters let pass, until the catalog changes: the next page asks the same again."""
     limits: Limits
     fusion: Fusion
     fetched: Mapping[str, bytes]
@@ -50,7 +54,7 @@ class Asking:
     ) -> Answer:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
         chosen = _choose(view, named)
-        allowed = allowed_contents(view, where)
+        allowed = self.kept.get(view.change_seq(), where, lambda: _allowed(view, where))
         queries = share_out(query, [space for space, _ in chosen]) if len(chosen) > 1 else [query]
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
         for (space, weight), part in zip(chosen, queries, strict=True):
@@ -69,6 +73,7 @@ class Asking:
         return Answering(
             view,
             [space for space, _ in asked],
+            self.kept,
             self._fused(rankings, asked),
             where,
             options,
@@ -88,6 +93,11 @@ class Asking:
 
     def _embedder(self, space: SpaceRecord, notify: Notify) -> Callable[[], Embedder]:
         return lambda: self.spaces.embedder(space, notify)
+
+
+def _allowed(view: View, where: Filter) -> Allowed | None:
+    ids = allowed_contents(view, where)
+    return None if ids is None else Allowed(ids)
 
 
 def _choose(view: View, named: str | None) -> list[tuple[SpaceRecord, float]]:

@@ -11,16 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.embedders.base import Embedder
+from indexer.embedders.base import Embedder, Notify
 from indexer.search.background_words import BACKGROUND_WORDS
+from indexer.spaces import Spaces
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
 
-__all__ = ["Background", "Backgrounds", "background_words", "keep"]
+__all__ = ["Background", "Backgrounds", "asked_words", "background_words", "keep"]
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class Backgrounds:
 
     def __init__(self) -> None:
         self._words: dict[str, Vectors] = {}
+        self._held: WeakKeyDictionary[VectorIndex, Background] = WeakKeyDictionary()
 
     def of(
         self,
@@ -107,6 +110,18 @@ class Backgrounds:
         embedder: Callable[[], Embedder],
     ) -> Background:
         """A space's background as of its vectors; words are embedded once and kept in the model's `folder`."""
+        held = self._held.get(index)
+        if held is None:
+            held = self._held[index] = self._make(space, index, folder, embedder)
+        return held
+
+    def _make(
+        self,
+        space: SpaceRecord,
+        index: VectorIndex,
+        folder: Path,
+        embedder: Callable[[], Embedder],
+    ) -> Background:
         if space.fingerprint not in self._words:
             self._words[space.fingerprint] = (
                 background_words(folder, space.dim, embedder)
@@ -131,6 +146,13 @@ def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -
     made = embedder().embed_texts(BACKGROUND_WORDS)
     keep(made, kept)
     return made
+
+
+def asked_words(spaces: Spaces, space: SpaceRecord, notify: Notify) -> Vectors:
+    """Words as they may be asked of a space, L2-normalised (n, dim); none where it reads none."""
+    if not space.reads_text:
+        return np.empty((0, space.dim), np.float32)
+    return background_words(spaces.folder(space), space.dim, lambda: spaces.embedder(space, notify))
 
 
 def keep(vectors: Vectors, path: Path) -> None:

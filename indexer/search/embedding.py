@@ -129,7 +129,7 @@ class TermEmbedder:
 
     def _known_vector(self, content_id: int | None) -> Vector | None:
         ids = np.array([content_id or 0], np.int64)
-        if not np.isin(ids, self._index.ids()).all():
+        if not self._index.has(ids).all():
             return None
         vector: Vector = self._index.vectors(ids)[0]
         return vector

@@ -13,7 +13,7 @@ from indexer.search.direction import Direction, combine, join
 from indexer.search.embedding import TermEmbedder
 from indexer.search.feedback import learn_part
 from indexer.search.relevance import Cut, cut_of
-from storage.vectors import VectorIndex
+from storage.vectors import Allowed, VectorIndex
 
 __all__ = ["Marks", "Ranking", "SpaceRanking", "direct"]
 
@@ -40,7 +40,11 @@ class SpaceRanking:
     """Ranks the contents of one space by a direction."""
 
     def __init__(
-        self, index: VectorIndex, direction: Direction, background: Background, allowed: Ids | None
+        self,
+        index: VectorIndex,
+        direction: Direction,
+        background: Background,
+        allowed: Allowed | None,
     ) -> None:
         self._index = index
         self._direction = direction
@@ -51,14 +55,12 @@ class SpaceRanking:
 
     def top(self, count: int) -> tuple[Ids, Scores]:
         """As `Ranking`; scores are cosines."""
-        ids, scores = self._index.search(self._direction.vector[None], max(count, 1), self._allowed)
-        there = ids[0] >= 0
-        return ids[0][there], scores[0][there]
+        return self._index.search(self._direction.vector, max(count, 1), self._allowed)
 
     def deviations(self, ids: Ids) -> Scores:
         """As `Ranking`; also not a number for contents without a vector here."""
         found = np.full(len(ids), np.nan, np.float32)
-        known = np.isin(ids, self._index.ids())
+        known = self._index.has(ids)
         if known.any():
             vectors = self._index.vectors(ids[known])
             found[known] = self._direction.deviations(vectors, self._background)

@@ -15,7 +15,7 @@ from indexer.spaces import Spaces, choose_space, require_text
 from indexer.tagging.labels import Label, default_labels, parse_labels
 from indexer.tagging.scoring import given, proven
 from indexer.tagging.vectors import label_vectors
-from storage import snapshots, tagging
+from storage import embedded, tagging
 from storage.catalog import Catalog, View
 from storage.records import SpaceRecord
 
@@ -131,7 +131,7 @@ def _update(
     """Tag the photos that the recipe has not seen; how many."""
     labels = recipe.parsed()
     with catalog.view() as view:
-        ids, photos = snapshots.rows(view, space, after=recipe.seq)
+        ids, photos = embedded.rows(view, space, after=recipe.seq)
         done = replace(recipe, seq=view.change_seq())
     if not len(ids) and recipe.seq:
         return 0

@@ -1,0 +1,210 @@
+"""Exact vectors by row number, float16 as the catalog has them: in memory, or mapped from a file.
+
+A mapped file is checked as it is read, a block at a time: hashing a gigabyte before the first answer would take
+longer than the answer, and FAISS reads flipped bits without a word. Where a block is not what was written, the
+vectors are taken from the catalog.
+"""
+
+import ctypes
+import hashlib
+import logging
+import mmap
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.records import VECTOR_DTYPE
+
+__all__ = ["BLOCK", "Halves", "Ids", "MappedRows", "Rows", "Vectors", "digests_of", "flat_index"]
+
+log = logging.getLogger(__name__)
+
+Ids = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+Halves = NDArray[np.float16]
+
+BLOCK = 16
+"""Rows hashed together: a search reads single rows, so a block must be cheap to check."""
+DIGEST = hashlib.sha256().digest_size
+AT_ONCE = 8192
+"""Rows decoded at a time."""
+MAPPED = 384 * 2**20
+"""Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
+TINY = np.float32(1e-12)
+MEMORY = Path("/proc/self/statm")
+
+
+class Rows:
+    """Unit vectors (n, dim) by row number, 0 to n - 1."""
+
+    def __init__(self, flat: faiss.IndexScalarQuantizer) -> None:
+        self._flat = flat
+
+    @classmethod
+    def of(cls, halves: Halves) -> "Rows":
+        """Rows in memory, copied from float16 (n, dim)."""
+        flat = flat_index(halves.shape[1])
+        if len(halves):
+            flat.add_sa_codes(np.ascontiguousarray(halves, VECTOR_DTYPE).view(np.uint8))
+        return cls(flat)
+
+    def __len__(self) -> int:
+        return int(self._flat.ntotal)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._flat.d)
+
+    def take(self, rows: Ids) -> Vectors:
+        """These vectors, float32 (m, dim), L2-normalised: float16 has rounded their length off 1."""
+        if not len(rows):
+            return np.empty((0, self.dim), np.float32)
+        flat = self._checked(rows)
+        found: Vectors = flat.sq.decode(
+            _bytes_of(flat)[rows]
+        )  # twice as quick as `reconstruct_batch`
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), TINY)
+        return found
+
+    def halves(self, rows: Ids) -> Halves:
+        """The same as they are stored, float16 (m, dim)."""
+        if not len(rows):
+            return np.empty((0, self.dim), VECTOR_DTYPE)
+        return _bytes_of(self._checked(rows))[rows].view(VECTOR_DTYPE)
+
+    def cosines(self, query: Vectors, rows: Ids) -> Vectors:
+        """Cosines (m,) of a unit vector (dim,) with these rows."""
+        parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+        return np.concatenate(
+            [np.empty(0, np.float32), *(self.take(part) @ query for part in parts)]
+        )
+
+    def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
+        """The k rows nearest to a vector (dim,), best first, by looking at every one."""
+        parameters = faiss.SearchParameters(sel=among) if among else None  # type: ignore[call-arg]
+        _, rows = self._checked(None).search(query[None], min(k, len(self)), params=parameters)
+        found: Ids = rows[0][rows[0] >= 0]
+        return found
+
+    def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
+        """What holds the vectors, once these rows, or all, are known to be whole."""
+        return self._flat
+
+
+class MappedRows(Rows):
+    """Rows in a file; safe for many readers at once."""
+
+    def __init__(
+        self, path: Path, digests: NDArray[np.uint8], recover: Callable[[], Halves]
+    ) -> None:
+        """`digests` (blocks, 32) are what `digests_of` gave; `recover` reads all rows from the catalog."""
+        super().__init__(map_flat(path))
+        self._path = path
+        self._file = self._flat
+        self._bytes = _bytes_of(self._file).reshape(-1)
+        self._digests = digests
+        self._recover = recover
+        self._known = np.zeros(len(digests), np.bool_)
+        self._all_known = False
+        self._others = _mapped()
+
+    def check(self) -> None:
+        """Read all of it, and turn to the catalog where it is not what was written."""
+        for start in range(0, len(self), AT_ONCE):
+            self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
+            self._let_go()
+
+    def take(self, rows: Ids) -> Vectors:
+        """As `Rows`."""
+        found = super().take(rows)
+        self._let_go()
+        return found
+
+    def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
+        """As `Rows`."""
+        found = super().nearest(query, k, among)
+        self._let_go()
+        return found
+
+    def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
+        if not self._all_known:
+            blocks = slice(None) if rows is None else rows // BLOCK
+            if not self._known[blocks].all():
+                self._check(np.unique(np.arange(len(self._known))[blocks]))
+        return self._flat
+
+    def _check(self, blocks: Ids) -> None:
+        for block in blocks[~self._known[blocks]].tolist():
+            if (
+                digest_of(self._bytes.data, block, self._file.code_size)
+                != self._digests[block].tobytes()
+            ):
+                log.warning(
+                    "snapshot %s is damaged; its vectors are read from the catalog", self._path.name
+                )
+                self._flat = Rows.of(self._recover())._flat
+                self._known[:] = self._all_known = True
+                return
+            self._known[block] = True
+        self._all_known = bool(self._known.all())
+
+    def _let_go(self) -> None:
+        """Drop the mapping once it has grown large: a row that is read may bring two megabytes into it."""
+        if len(self._bytes) > MAPPED and _mapped() - self._others > MAPPED:
+            _unmap(self._bytes)
+
+
+def flat_index(dim: int) -> faiss.IndexScalarQuantizer:
+    """An empty exact index over float16."""
+    kind = faiss.ScalarQuantizer.QT_fp16
+    return faiss.IndexScalarQuantizer(dim, kind, faiss.METRIC_INNER_PRODUCT)
+
+
+def map_flat(path: Path) -> faiss.IndexScalarQuantizer:
+    """The exact index at the start of a file, whose vectors stay in it."""
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    assert isinstance(index, faiss.IndexScalarQuantizer)
+    return index
+
+
+def digests_of(data: bytes, dim: int) -> bytes:
+    """SHA-256 of each block of these rows, one after the other."""
+    size = dim * VECTOR_DTYPE.itemsize
+    view = memoryview(data)
+    blocks = range(-(-len(data) // (BLOCK * size)))
+    return b"".join(digest_of(view, block, size) for block in blocks)
+
+
+def digest_of(data: "memoryview[int]", block: int, row_size: int) -> bytes:
+    """SHA-256 of a block of rows."""
+    start = block * BLOCK * row_size
+    return hashlib.sha256(data[start : start + BLOCK * row_size]).digest()
+
+
+def _bytes_of(flat: faiss.IndexScalarQuantizer) -> NDArray[np.uint8]:
+    """The rows (n, 2 dim) of an index, where they lie; to be used no longer than the index."""
+    if not flat.ntotal:
+        return np.empty((0, flat.code_size), np.uint8)
+    codes: NDArray[np.uint8] = faiss.rev_swig_ptr(flat.codes.data(), flat.codes.size())
+    return codes.reshape(flat.ntotal, flat.code_size)
+
+
+def _mapped() -> int:
+    """Bytes of files that this process has in memory; 0 where the system does not tell."""
+    try:
+        return int(MEMORY.read_text().split()[2]) * mmap.PAGESIZE
+    except OSError:
+        return 0
+
+
+def _unmap(data: NDArray[np.uint8]) -> None:
+    """Drop the pages of a mapped file from this process; they come back when they are read."""
+    if not hasattr(mmap, "MADV_DONTNEED"):  # not on every system
+        return
+    start = data.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    length = data.ctypes.data + data.nbytes - start
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)

@@ -1,0 +1,139 @@
+"""The file of a snapshot: what is in it, written and read.
+
+    an exact FAISS index over float16 vectors   (count, dim), mapped, its blocks checked as they are read
+    ids             int64 (count,), ascending    }
+    digests         SHA-256 of each block        } read, and checked by the record's SHA-256, on opening
+    cells           a FAISS index, or nothing    }
+
+So a file of a gigabyte opens in the time of its small part, and no byte of it is used unchecked.
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.cells import Cells
+from storage.choosing import Choice
+from storage.embedded import Part
+from storage.errors import StorageError
+from storage.records import VECTOR_DTYPE
+from storage.rows import (
+    BLOCK,
+    DIGEST,
+    Halves,
+    Ids,
+    MappedRows,
+    Rows,
+    digests_of,
+    flat_index,
+)
+
+__all__ = ["SUFFIX", "Snapshot", "read", "read_back", "write"]
+
+SUFFIX = ".vectors"
+
+
+def write(
+    path: Path,
+    dim: int,
+    count: int,
+    parts: Iterable[Part],
+    choose: Callable[[Rows], Choice],
+) -> tuple[str, Choice]:
+    """Write and flush `count` rows with the index chosen for them; its SHA-256 for the record, and the choice.
+
+    Memory stays bounded, whatever the count. Raises OSError.
+    """
+    ids, digests = [np.empty(0, np.int64)], list[bytes]()
+    header = _header(dim, count)
+    with open(path, "wb") as file:
+        file.write(header)
+        for part in parts:
+            file.write(part.vectors)
+            ids.append(part.ids)
+            digests.append(digests_of(part.vectors, dim))
+        file.flush()
+        choice = choose(MappedRows(path, _as_rows(b"".join(digests)), _refuse))
+        rest = [np.concatenate(ids).tobytes(), *digests]
+        if choice.cells is not None:
+            rest.append(choice.cells.to_bytes())
+        checked = hashlib.sha256(header)
+        for piece in rest:
+            file.write(piece)
+            checked.update(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return checked.hexdigest(), choice
+
+
+class Snapshot(NamedTuple):
+    """What a file holds."""
+
+    ids: Ids
+    rows: MappedRows
+    cells: Cells | None
+
+
+def read(
+    path: Path, dim: int, count: int, sha256: str, recover: Callable[[Ids], Halves]
+) -> Snapshot:
+    """Open a file. Raises OSError, and StorageError where it is not what was recorded.
+
+    `recover` reads vectors (n, dim) from the catalog by their ids, should a block turn out damaged.
+    """
+    header = _header(dim, count)
+    with open(path, "rb") as file:
+        rest = _rest(file, header, count * dim * VECTOR_DTYPE.itemsize, sha256)
+    blocks = -(-count // BLOCK)
+    ids = np.frombuffer(rest, np.int64, count).copy()
+    digests = rest[ids.nbytes :][: blocks * DIGEST]
+    cells = memoryview(rest)[ids.nbytes + len(digests) :]
+    return Snapshot(
+        ids,
+        MappedRows(path, _as_rows(digests), lambda: recover(ids)),
+        Cells.from_bytes(cells) if len(cells) else None,
+    )
+
+
+def read_back(path: Path, dim: int, count: int, sha256: str) -> None:
+    """Read a whole file. Raises StorageError where it is not what was written."""
+    try:
+        read(path, dim, count, sha256, _refuse).rows.check()
+    except StorageError as error:
+        raise StorageError(
+            f"{path} does not read back as it was written; is the disk full?"
+        ) from error
+
+
+def _refuse(*_: object) -> Halves:
+    raise StorageError("a block is not what was written")
+
+
+def _as_rows(digests: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(digests, np.uint8).reshape(-1, DIGEST)
+
+
+def _rest(file: BinaryIO, header: bytes, vectors_size: int, sha256: str) -> bytes:
+    """What follows the vectors, once it is known to be whole."""
+    checked = hashlib.sha256(file.read(len(header)))
+    file.seek(len(header) + vectors_size)
+    rest = file.read()
+    checked.update(rest)
+    if checked.hexdigest() != sha256:  # FAISS loads flipped bits without a word
+        raise StorageError("its bytes are not those that were recorded")
+    return rest
+
+
+def _header(dim: int, count: int) -> bytes:
+    """How FAISS begins a file of that many vectors; they follow, and an empty index ends with their size, 0."""
+    index = flat_index(dim)
+    index.ntotal = count
+    size = struct.pack("<Q", count * index.code_size)
+    return faiss.serialize_index(index).tobytes()[: -len(size)] + size

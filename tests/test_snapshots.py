@@ -1,0 +1,257 @@
+"""Snapshots of large spaces: cells lose no result, a small change writes little, damage is never answered with."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from storage import choosing, embedded, segments, snapshots
+from storage.catalog import Catalog
+from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
+from storage.vectors import Allowed, VectorIndex
+
+DIM = 16
+COUNT = 3000
+Vectors = NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells from a size that a test can make."""
+    monkeypatch.setattr(choosing, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(segments, "COSTLIER", 1)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of `COUNT` vectors, whose snapshot is not yet published."""
+    folder = tmp_path_factory.mktemp("snapshots") / "library"
+    catalog = Catalog.open(folder, create=True)
+    with catalog.batch() as batch:
+        batch.add_root(b"/photos")
+        batch.add_space("test", "test", "f" * 64, DIM, True)
+        (space,) = batch.spaces()
+    add(catalog, space, range(COUNT))
+    catalog.close()
+    return folder
+
+
+@pytest.fixture
+def catalog(template: Path, tmp_path: Path) -> Iterator[Catalog]:
+    shutil.copytree(template, tmp_path / "library")
+    opened = Catalog.open(tmp_path / "library")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def space(catalog: Catalog) -> SpaceRecord:
+    with catalog.view() as view:
+        return view.spaces()[0]
+
+
+def made(count: int, seed: int) -> Vectors:
+    """Unit vectors in scenes of 20."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(rng.normal(size=(-(-count // 20), DIM)), 20, axis=0)[:count]
+    rows = rows + rng.normal(scale=0.4, size=rows.shape)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
+    with catalog.batch() as batch:
+        ids = [batch.add_content(ContentRecord(b"%032d" % i, 1, 1, 1, "PNG")) for i in names]
+        for i, id in zip(names, ids, strict=True):
+            batch.put_file(FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id))
+        rows = zip(ids, made(len(names), seed), strict=True)
+        batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
+    return ids
+
+
+def remove(catalog: Catalog, names: range) -> None:
+    with catalog.batch() as batch:
+        known = batch.known_files(1, b"", None)
+        batch.remove_files([known[b"%d" % name].id for name in names])
+
+
+def load(catalog: Catalog, space: SpaceRecord) -> VectorIndex:
+    with catalog.view() as view:
+        return snapshots.load(view, catalog.folder, space)
+
+
+def files(catalog: Catalog) -> dict[str, int]:
+    """The snapshots, with when each was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (catalog.folder / "snapshots").iterdir()}
+
+
+def needs_publishing(catalog: Catalog, space: SpaceRecord) -> bool:
+    with catalog.view() as view:
+        return snapshots.needs_publishing(view, space)
+
+
+def assert_equals_catalog(catalog: Catalog, space: SpaceRecord, index: VectorIndex) -> None:
+    with catalog.view() as view:
+        ids, vectors = embedded.rows(view, space, after=0)
+    assert index.ids().tolist() == ids.tolist()
+    assert len(index) == len(ids)
+    assert np.allclose(index.vectors(ids), vectors, atol=1e-6)
+    assert index.has(ids).all()
+
+
+def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    snapshots.publish(catalog, space)
+    with catalog.view() as view:
+        (record,) = snapshots.published(view, space)
+    index = load(catalog, space)
+    vectors, found = index.vectors(index.ids()), 0
+    near = vectors[::60] + np.random.default_rng(7).normal(scale=0.05, size=(50, DIM))
+    for query in (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32):
+        best = index.ids()[np.argsort(-(vectors @ query))[:10]]
+        found += len(np.intersect1d(index.search(query, 10)[0], best))
+    assert index.segments[0].cells is not None
+    assert record.kind.startswith("IVF64,")
+    assert record.recall >= choosing.TARGET
+    assert found / 500 > 0.95
+
+
+def test_words_far_from_all_pictures_take_part_in_the_tuning(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    def effort(words: Vectors) -> int:
+        snapshots.publish(catalog, space, everything=True, words=lambda: words)
+        cells = load(catalog, space).segments[0].cells
+        return cells.probes * cells.proposed if cells else COUNT
+
+    far = -np.mean(made(COUNT, 0), axis=0) + 0.3 * np.random.default_rng(3).normal(size=(50, DIM))
+    far = (far / np.linalg.norm(far, axis=1, keepdims=True)).astype(np.float32)
+    assert effort(far) > effort(np.empty((0, DIM), np.float32))
+
+
+@pytest.mark.parametrize("k", [1, 10, 200, 2 * COUNT])
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.1, 0.5, 1])
+def test_a_filter_never_gives_fewer_results_than_there_are(
+    catalog: Catalog, space: SpaceRecord, share: float, k: int
+) -> None:
+    snapshots.publish(catalog, space)
+    index = load(catalog, space)
+    rng = np.random.default_rng(1)
+    passing = np.sort(rng.choice(index.ids(), int(share * COUNT), replace=False))
+    for query in made(5, seed=9):
+        ids, cosines = index.search(query, k, Allowed(passing))
+        assert len(ids) == min(k, len(passing))
+        assert np.isin(ids, passing).all()
+        assert cosines == pytest.approx(index.vectors(ids) @ query, abs=1e-5)
+
+
+def test_what_passes_may_lie_far_from_the_query(catalog: Catalog, space: SpaceRecord) -> None:
+    snapshots.publish(catalog, space)
+    index = load(catalog, space)
+    ids = index.ids()
+    query = made(1, seed=11)[0]
+    farthest = np.sort(ids[np.argsort(index.vectors(ids) @ query)[:100]])
+    cosines = index.search(query, 10, Allowed(farthest))[1]
+    best = np.sort(index.vectors(farthest) @ query)[::-1][:10]
+    assert cosines == pytest.approx(best, abs=1e-5)
+
+
+def test_a_small_change_leaves_the_large_snapshot_as_it_is(
+    catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "LEAST_TAIL", 20)
+    snapshots.publish(catalog, space)
+    large = files(catalog)
+    add(catalog, space, range(COUNT, COUNT + 50), seed=1)
+    remove(catalog, range(5))
+    add(catalog, space, range(10, 13), seed=2)  # embedded anew
+    assert needs_publishing(catalog, space)
+    snapshots.publish(catalog, space)
+    small = {name: when for name, when in files(catalog).items() if name not in large}
+    assert files(catalog) == large | small
+    assert len(small) == 1
+    assert not needs_publishing(catalog, space)
+    assert [len(each) for each in load(catalog, space).segments] == [COUNT - 8, 53, 0]
+    assert_equals_catalog(catalog, space, load(catalog, space))
+
+    add(catalog, space, range(COUNT + 50, COUNT + 80), seed=3)
+    remove(catalog, range(COUNT + 10, COUNT + 12))
+    add(catalog, space, range(5), seed=4)  # back again
+    assert_equals_catalog(catalog, space, load(catalog, space))
+    snapshots.publish(catalog, space)
+    assert large.items() <= files(catalog).items()
+    assert len(files(catalog)) == 2
+    assert not small.items() & files(catalog).items()
+    assert_equals_catalog(catalog, space, load(catalog, space))
+
+
+def test_what_is_no_longer_small_is_written_as_one(catalog: Catalog, space: SpaceRecord) -> None:
+    snapshots.publish(catalog, space)
+    large = files(catalog)
+    add(catalog, space, range(COUNT, COUNT + 200), seed=1)
+    snapshots.publish(catalog, space)
+    assert len(files(catalog)) == 1
+    assert not large.items() & files(catalog).items()
+    assert_equals_catalog(catalog, space, load(catalog, space))
+
+
+def test_a_reader_keeps_up_with_snapshots_and_changes(catalog: Catalog, space: SpaceRecord) -> None:
+    held = load(catalog, space)
+    for step in range(6):
+        add(catalog, space, range(COUNT + 20 * step, COUNT + 20 * step + 20), seed=step)
+        remove(catalog, range(7 * step, 7 * step + 7))
+        if step % 2:
+            snapshots.publish(catalog, space)
+        with catalog.view() as view:
+            held = snapshots.refresh(view, catalog.folder, space, held)
+        assert_equals_catalog(catalog, space, held)
+
+
+@pytest.mark.parametrize("which", ["large", "small"])
+def test_without_one_of_two_snapshots_nothing_is_missing(
+    catalog: Catalog, space: SpaceRecord, which: str
+) -> None:
+    snapshots.publish(catalog, space)
+    (large,) = files(catalog)
+    add(catalog, space, range(COUNT, COUNT + 50), seed=1)
+    remove(catalog, range(5))
+    snapshots.publish(catalog, space)
+    (small,) = files(catalog).keys() - {large}
+    (catalog.folder / "snapshots" / (large if which == "large" else small)).unlink()
+    assert_equals_catalog(catalog, space, load(catalog, space))
+
+
+def test_a_flipped_bit_is_found_by_the_search_that_comes_upon_it(
+    catalog: Catalog, space: SpaceRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshots.publish(catalog, space)
+    (name,) = files(catalog)
+    path = catalog.folder / "snapshots" / name
+    victim = made(COUNT, 0)[1234]
+    data = bytearray(path.read_bytes())
+    at = data.index(victim.astype("<f2").tobytes())
+    data[at : at + 2 * DIM] = (-victim).astype("<f2").tobytes()
+    path.write_bytes(data)
+    index = load(catalog, space)
+    found, cosines = index.search(victim, 5)
+    assert found[0] == index.ids()[1234]
+    assert cosines[0] == pytest.approx(1, abs=1e-3)
+    assert "its vectors are read from the catalog" in caplog.text
+
+
+def test_a_snapshot_of_an_earlier_layout_is_written_anew(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    snapshots.publish(catalog, space)
+    (name,) = files(catalog)
+    folder = catalog.folder / "snapshots"
+    (folder / name).rename(folder / "1-2-abc.faiss")
+    with catalog.batch() as batch:
+        batch.connection.exec_driver_sql("UPDATE snapshots SET file = '1-2-abc.faiss'")
+    assert_equals_catalog(catalog, space, load(catalog, space))
+    assert needs_publishing(catalog, space)
+    snapshots.publish(catalog, space)
+    assert [Path(name).suffix for name in files(catalog)] == [".vectors"]
