@@ -101,15 +101,23 @@ class HalfEmbedder(OnnxEmbedder):
         del self._sessions[IMAGE]  # first, so that only one of them is in memory
         try:
             half = HalfSession(self.bundle.folder / IMAGE, self.preprocessing.size, self._threads)
-            cosine = float(np.einsum("nd,nd->n", expected, half.run(pixels)).mean())
+            cosine = _cosine(expected, half.run(pixels))
         except RuntimeError as error:
             log.warning("%s stays in single precision: %s", self.bundle.name, error)
             return
         log.info("%s in bfloat16: mean cosine %.5f", self.bundle.name, cosine)
-        if cosine >= CLOSE:  # so that a NaN fails too
+        if cosine >= CLOSE:
             self._sessions[IMAGE] = half
         else:
             log.warning("%s stays in single precision: cosine %.4f", self.bundle.name, cosine)
+
+
+def _cosine(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """The mean over unit rows, without those that even single precision gives no numbers for."""
+    sound = np.isfinite(expected).all(axis=1)
+    return (
+        float(np.einsum("nd,nd->n", expected[sound], found[sound]).mean()) if sound.any() else 0.0
+    )
 
 
 def _keep(request: object, rows: NDArray[np.float32]) -> None:
