@@ -134,7 +134,7 @@ class Bench:
 
     def build(self) -> Spent:
         """Run the command over the files."""
-        command = [sys.executable, "-m", "indexer", "build", self._photos]
+        command: list[str | Path] = [sys.executable, "-m", "indexer", "build", self._photos]
         return spend([*command, "--library", self._library], HERE)
 
     def _bundle(self) -> bundle.Bundle:

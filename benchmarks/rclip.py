@@ -35,15 +35,15 @@ class _Tower(torch.nn.Module):
         return rows
 
 
-def save_random(path: Path) -> None:
-    """Weights as open_clip draws them for the architecture that rclip uses."""
+def save_random(path: Path, architecture: str = ARCHITECTURE) -> None:
+    """Weights as open_clip draws them for an architecture."""
     torch.manual_seed(0)
-    torch.save(open_clip.create_model(ARCHITECTURE).state_dict(), path)
+    torch.save(open_clip.create_model(architecture).state_dict(), path)
 
 
 def prepare(weights: Path, folder: Path) -> None:
     """Lay these weights where rclip looks for its networks."""
-    clip = open_clip.create_model(ARCHITECTURE, force_quick_gelu=False).eval()
+    clip = open_clip.create_model(ARCHITECTURE).eval()
     clip.load_state_dict(torch.load(weights, weights_only=True))
     networks = folder / NETWORKS
     networks.mkdir(parents=True)
@@ -58,7 +58,13 @@ def index(environment: Path, folder: Path, photos: Path) -> Spent:
     """Have rclip index a folder anew and answer one query, as it always does both."""
     for old in folder.glob("db.sqlite3*"):
         old.unlink()
-    command = [environment / "bin" / "rclip", "--filepath-only", "--top", "1", "a dog"]
+    command: list[str | Path] = [
+        environment / "bin" / "rclip",
+        "--filepath-only",
+        "--top",
+        "1",
+        "a dog",
+    ]
     return spend(command, photos, {"RCLIP_DATADIR": str(folder)})
 
 

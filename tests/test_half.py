@@ -23,13 +23,13 @@ pytestmark = pytest.mark.skipif(not works_here(), reason="this processor has no 
 
 
 class Fragile(nn.Module):
-    """Rows that bfloat16 has no room for: small differences on top of a large number, which the next layer removes."""
+    """Rows that bfloat16 has no room for: small differences on a large number that the next layer removes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(192, DIM), nn.Linear(DIM, DIM, bias=False)
         with torch.no_grad():
-            self.first.bias += 4096
+            self.first.bias.add_(4096)
             self.second.weight.copy_(torch.eye(DIM) - 1 / DIM)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -35,8 +35,8 @@ def works_here() -> bool:
     except ImportError:
         return False
     # By default OpenVINO chooses bfloat16 exactly where it is not emulated.
-    native: object = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
-    return native == openvino.Type.bf16
+    native = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    return bool(native == openvino.Type.bf16)
 
 
 class HalfSession:
@@ -73,9 +73,10 @@ class HalfSession:
         for start in range(0, len(full), CHUNK):
             self._queue.start_async({0: full[start : start + CHUNK]}, rows[start : start + CHUNK])
         self._queue.wait_all()
-        rows = rows[: len(pixels)]
-        # Normalised in bfloat16 the lengths would be off by some thousandths.
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        # Normalised in bfloat16, the lengths are off by some thousandths.
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = rows / np.maximum(lengths, 1e-12)
+        return unit[: len(pixels)]
 
 
 class HalfEmbedder(OnnxEmbedder):
