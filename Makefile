@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check bench-search bench-growth crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
+.PHONY: $(shell sed -n "s/^\\([a-z-]*\\):.*/\\1/p" Makefile)
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -92,6 +92,14 @@ cifar-gpu: .venv/installed-dev
 	for method in simclr moco byol; do \
 	    $(BIN)/python -m benchmarks.cifar $$method $(CIFAR) --backbone resnet18 --epochs 200 || exit 1; \
 	done
+
+## bench-indexing: building beside rclip, and beside decoding and the model alone (PHOTOS; RCLIP names rclip's virtual environment)
+bench-indexing: .venv/installed-dev
+	$(BIN)/python -m benchmarks.indexing $(PHOTOS) $(if $(RCLIP),--rclip $(RCLIP)) --out benchmarks/results/indexing.json
+
+## bench-gpu: images a second on a graphics card, and how busy building keeps it
+bench-gpu: .venv/installed-dev
+	$(BIN)/python -m benchmarks.gpu $(PHOTOS) --out benchmarks/results/gpu.json
 
 ## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
 starter-head: .venv/installed-dev

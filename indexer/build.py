@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from indexer import roots as covering
-from indexer.config import Config
+from indexer.config import Config, RuntimeConfig
 from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import UsageError
@@ -21,6 +21,7 @@ from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
 from indexer.search.background import asked_words
+from indexer.runtime.devices import pick_device
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
 from storage import snapshots
@@ -221,7 +222,7 @@ class _Run:
             return self._spaces.builder(space, self._listener.notify)
 
         build = self._config.build
-        workers = build.decode_workers or max(2, (os.cpu_count() or 2) // 2)
+        workers = build.decode_workers or _decoders(self._config.runtime)
         preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
         limits = build.limits()
         thumbnails = Thumbnails(self._folder / THUMBNAILS, limits) if build.thumbnails else None
@@ -247,3 +248,9 @@ class _Run:
         for space in stale:
             words = partial(asked_words, self._spaces, space, self._listener.notify)
             snapshots.publish(catalog, space, words=words)
+
+
+def _decoders(config: RuntimeConfig) -> int:
+    """Processes that decode: every core where the model runs elsewhere, else half of them."""
+    cores = os.cpu_count() or 2
+    return cores if pick_device(config.device) != "cpu" else max(2, cores // 2)

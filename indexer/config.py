@@ -93,6 +93,8 @@ class RuntimeConfig(Section):
     threads: NotNegative = 0
     """Threads that a model may use; 0 takes every core."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "full"] = "auto"
+    """Whether pictures are embedded in half precision, by devices that are faster in it, or all in single."""
 
 
 class UiConfig(Section):

@@ -13,7 +13,7 @@ from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Model, Notify
 from indexer.errors import ModelError, NoTextError, UsageError
 from indexer.runtime import bundle
-from indexer.runtime.devices import pick_device
+from indexer.runtime.devices import Device, pick_device
 from storage.catalog import Batch, View
 from storage.records import SpaceRecord
 
@@ -138,16 +138,32 @@ class Spaces:
         return self._embedders[space.fingerprint]
 
     def builder(self, space: SpaceRecord, notify: Notify) -> Embedder:
-        """The embedder to build with: on an accelerator where there is one that may be used."""
-        device = pick_device(self._config.device)
-        if device == "cpu":
-            return self.embedder(space, notify)
+        """The embedder to build with: on an accelerator where there is one, in half precision where that may be."""
         if space.fingerprint not in self._builders:
-            from indexer.runtime.accelerator import TorchEmbedder  # imports torch
-
-            notify(f"embedding on {device}")
-            self._builders[space.fingerprint] = TorchEmbedder(self._load(space, notify), device)
+            device = pick_device(self._config.device)
+            self._builders[space.fingerprint] = (
+                self._on_processor(space, notify)
+                if device == "cpu"
+                else self._on_accelerator(space, device, notify)
+            )
         return self._builders[space.fingerprint]
+
+    def _on_processor(self, space: SpaceRecord, notify: Notify) -> Embedder:
+        embedder = self.embedder(space, notify)
+        if self._config.precision == "full":
+            return embedder
+        from indexer.runtime import half  # deferred: imports OpenVINO, which only building needs
+
+        if not half.works_here():
+            return embedder
+        return half.HalfEmbedder(bundle.read(self.folder(space)), self._config.threads)
+
+    def _on_accelerator(self, space: SpaceRecord, device: Device, notify: Notify) -> Embedder:
+        from indexer.runtime.accelerator import TorchEmbedder  # imports torch
+
+        notify(f"embedding on {device}")
+        half = self._config.precision != "full"
+        return TorchEmbedder(self._load(space, notify), device, half)
 
     def check_source(self, space: SpaceRecord, notify: Notify) -> None:
         """Raise ModelError where the space's weights lie in a file of the user's that is another one now."""

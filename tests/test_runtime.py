@@ -258,7 +258,7 @@ def test_a_query_imports_no_framework(exported: Path) -> None:
         "import sys; from pathlib import Path; from indexer.runtime import bundle\n"
         f"rows = bundle.load(Path({str(exported)!r})).embed_texts(['two cats'])\n"
         "assert rows.shape == (1, 6)\n"
-        "print({'torch', 'timm', 'open_clip', 'transformers', 'onnx'} & set(sys.modules))"
+        "print({'torch', 'timm', 'open_clip', 'openvino', 'transformers', 'onnx'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("set()", "")

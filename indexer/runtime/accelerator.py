@@ -18,19 +18,20 @@ __all__ = ["TorchEmbedder"]
 
 
 class TorchEmbedder:
-    """A loaded model that runs on a device: in half precision, but on "cpu" in single.
+    """A loaded model that runs on a device: in half precision, or in single where `half` is False or it is "cpu".
 
     Its rows are those of the exported model up to rounding, so they belong to the same space. The
     model's towers move to the device: export it first.
     """
 
-    def __init__(self, model: Model, device: Device) -> None:
+    def __init__(self, model: Model, device: Device, half: bool = True) -> None:
         self.fingerprint = model.fingerprint()
         self.dim = model.dim
         self.preprocessing = model.preprocessing
         self.reads_text = model.tokenization is not None
         self._name = model.name
-        self._device = device
+        self.device = device
+        self._half = half and device != "cpu"
         self._image = image_graph(model).to(device)
         self._text = text_graph(model)
         self._encoder = TextEncoder(model.tokenization) if model.tokenization else None
@@ -48,7 +49,7 @@ class TorchEmbedder:
         """Embed texts as rows (n, dim), L2-normalised; NoTextError without a text tower."""
         encoder = self._text_encoder()
         assert self._text is not None
-        tower = self._text.to(self._device)
+        tower = self._text.to(self.device)
         rows = [self._run(tower, torch.from_numpy(ids)) for ids in encoder.batches(texts)]
         return np.concatenate([np.empty((0, self.dim), np.float32), *rows])
 
@@ -60,9 +61,9 @@ class TorchEmbedder:
         if not len(values):
             return np.empty((0, self.dim), np.float32)
         # Autocast rather than half(): it keeps in float32 what would lose by it, such as norms.
-        half = torch.autocast(self._device, torch.float16, enabled=self._device != "cpu")
+        half = torch.autocast(self.device, torch.float16, enabled=self._half)
         with self._running, torch.inference_mode(), half:
-            rows: NDArray[np.float32] = graph(values.to(self._device)).float().cpu().numpy()
+            rows: NDArray[np.float32] = graph(values.to(self.device)).float().cpu().numpy()
         return rows
 
     def _text_encoder(self) -> TextEncoder:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,13 @@ def load(folder: Path, threads: int = 0) -> "OnnxEmbedder":
     return OnnxEmbedder(read(folder), threads)
 
 
+class Runs(Protocol):
+    """What runs one graph."""
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Rows (n, dim) for a batch. Raises RuntimeError."""
+
+
 class OnnxEmbedder:
     """A bundle that runs on the CPU; each graph is loaded when it is first asked."""
 
@@ -122,7 +129,7 @@ class OnnxEmbedder:
         self.preprocessing = bundle.preprocessing
         self.reads_text = bundle.reads_text
         self._threads = threads
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Runs] = {}
         self._encoder: TextEncoder | None = None
         self._loading = threading.RLock()
 
@@ -148,7 +155,7 @@ class OnnxEmbedder:
     def _no_rows(self) -> NDArray[np.float32]:
         return np.empty((0, self.dim), np.float32)
 
-    def _session(self, graph: str) -> Session:
+    def _session(self, graph: str) -> Runs:
         with self._loading:
             if graph not in self._sessions:
                 self._sessions[graph] = Session(self.bundle.folder / graph, self._threads)
