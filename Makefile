@@ -9,7 +9,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
+.PHONY: demo test check bench-quick bench-training crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -48,6 +48,14 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+## bench-quick: whether anything has become slower, by ratios to fixed references; some 40 seconds
+bench-quick: .venv/installed-dev
+	$(BIN)/python -m benchmarks.quick
+
+## bench-training: pictures a second beside lightly's own loop (PHOTOS names JPEGs, such as CIFAR-10's); some ten minutes
+bench-training: .venv/installed-dev
+	$(BIN)/python -m benchmarks.training $(PHOTOS) --out benchmarks/results/training.json
 
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev

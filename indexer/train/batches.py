@@ -184,6 +184,7 @@ def _chosen(captions: Tensor, *key: int) -> Tensor:
 def _seed_everything(*key: int) -> None:
     """The transforms draw from torch, lightly's from numpy and `random` too."""
     (drawn,) = np.random.SeedSequence(key).generate_state(1)
-    torch.manual_seed(int(drawn))
+    # Not torch.manual_seed, which takes as long as a view: it sees to accelerators too, where none is drawn.
+    torch.default_generator.manual_seed(int(drawn))
     random.seed(int(drawn))
     np.random.seed(int(drawn))
