@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -31,9 +32,16 @@ def decode(path: Path, edge: int, thumbnails: bool) -> NDArray[np.uint8]:
     return square
 
 
-def bare_session(graph: Path) -> ort.InferenceSession:
-    """ONNX Runtime as it comes."""
-    return ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+def bare_session(graph: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """ONNX Runtime as it comes, over a graph of one input and one output."""
+    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def run(values: NDArray[Any]) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = session.run(None, {name: values})[0]
+        return rows
+
+    return run
 
 
 def walk(folder: Path) -> int:
@@ -61,8 +69,7 @@ class FlatSearch:
         """`bundle` is the folder of an exported model whose text tower takes token ids (n, length)."""
         self._tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._session = bare_session(bundle / "text.onnx")
-        self._input = self._session.get_inputs()[0].name
+        self._embed = bare_session(bundle / "text.onnx")
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
 
@@ -70,5 +77,4 @@ class FlatSearch:
         """The k nearest to each text, one text after another."""
         for text in texts:
             ids = np.array([self._tokenizer.encode(text).ids], np.int64)
-            (row,) = self._session.run(None, {self._input: ids})
-            self._index.search(row, k)
+            self._index.search(self._embed(ids), k)

@@ -164,7 +164,7 @@ def _ours(
     drawing = workers(options, machine.device)
     views = Views(store, range(len(store)), learner.method.views(), options.seed)
     taken: list[Step] = []
-    with tempfile.TemporaryDirectory() as scratch, threads(0, drawing, machine.device):
+    with tempfile.TemporaryDirectory() as scratch, threads(0, machine.device):
         train(
             learner.method,
             optimiser(learner.method, learner.recipe, span.batch),
