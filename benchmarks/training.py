@@ -1,6 +1,6 @@
 """Training beside lightly's own example: pictures a second on the same pictures, network, batch and augmentations.
 
-    python -m benchmarks.training PICTURES [--backbones resnet10-narrow,resnet18] [--rounds 5] [--out FILE]
+    python -m benchmarks.training PICTURES [--backbones resnet10-narrow,resnet18] [--rounds 3] [--out FILE]
 
 PICTURES holds JPEGs, such as CIFAR-10's; some thousands of them are taken. In each round lightly's documented loop,
 ours in float32, and ours in the precision that it chooses for this machine train in turn from the same weights, each
@@ -53,8 +53,8 @@ class Size:
     steps: int
 
 
-SIZES = {NARROW: Size(256, 4, 16)}
-USUAL = Size(64, 2, 6)
+SIZES = {NARROW: Size(256, 3, 10)}
+USUAL = Size(64, 1, 4)
 METHODS = {
     "simclr": (),
     "moco": (f"queue={QUEUE}",),
@@ -186,7 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--backbones", default=f"{NARROW},resnet18")
     parser.add_argument("--size", type=int, default=SIZE)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

@@ -19,6 +19,9 @@ __all__ = ["agree", "choose_machine", "processes", "threads", "workers"]
 LONGEST_WAIT = timedelta(days=7)
 """For the leading process, which decodes all pictures while the others wait."""
 
+MOST_DRAWING = 8
+"""Processes that draw views for a processor: each keeps batches ahead in memory, and it never trains so fast."""
+
 T = TypeVar("T")
 
 
@@ -47,7 +50,7 @@ def workers(options: TrainOptions, device: Device | str) -> int:
     if options.workers is not None:
         return options.workers
     cores = os.cpu_count() or 1
-    return max(1, (cores - (device == "cuda")) // _world())
+    return max(1, (cores - 1 if device == "cuda" else min(cores, MOST_DRAWING)) // _world())
 
 
 @contextmanager
