@@ -85,14 +85,13 @@ def _copies(folder: Path) -> list[Path]:
 
 
 def decoding(on: Setting) -> Part:
-    """Pictures to squares and thumbnails, by our processes and by Pillow in one loop."""
+    """Pictures to squares and thumbnails, by a process of ours and by Pillow in one loop."""
     build = Config().build
-    workers = max(1, (os.cpu_count() or 2) // 2)
     pool = on.resources.enter_context(
         DecodePool(
             on.embedder.preprocessing,
             build.limits(),
-            workers,
+            1,
             build.decode_timeout_s,
             thumbnails=on.scratch / "none",
         )
