@@ -57,6 +57,14 @@ bench-search: .venv/installed-dev
 bench-growth: .venv/installed-dev
 	$(BIN)/python -m benchmarks.growth --out benchmarks/results/growth.json
 
+## bench-quick: whether anything has become slower, by ratios to fixed references; some 40 seconds
+bench-quick: .venv/installed-dev
+	$(BIN)/python -m benchmarks.quick
+
+## bench-training: pictures a second beside lightly's own loop (PHOTOS names JPEGs, such as CIFAR-10's); some ten minutes
+bench-training: .venv/installed-dev
+	$(BIN)/python -m benchmarks.training $(PHOTOS) --out benchmarks/results/training.json
+
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev
 	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json

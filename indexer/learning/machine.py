@@ -19,6 +19,9 @@ __all__ = ["agree", "choose_machine", "processes", "threads", "workers"]
 LONGEST_WAIT = timedelta(days=7)
 """For the leading process, which decodes all pictures while the others wait."""
 
+MOST_DRAWING = 8
+"""Processes that draw views for a processor: each keeps batches ahead in memory, and it never trains so fast."""
+
 T = TypeVar("T")
 
 
@@ -43,23 +46,22 @@ def _fastest(device: Device) -> Precision:
 
 
 def workers(options: TrainOptions, device: Device | str) -> int:
-    """Processes that draw views: all cores where another chip trains, else half of them."""
+    """Processes that draw views: one a core; where another chip trains, a core is left to feed it."""
     if options.workers is not None:
         return options.workers
     cores = os.cpu_count() or 1
-    return max(1, (cores - 1 if device == "cuda" else cores // 2) // _world())
+    return max(1, (cores - 1 if device == "cuda" else min(cores, MOST_DRAWING)) // _world())
 
 
 @contextmanager
-def threads(wanted: int, drawing: int, device: str) -> Iterator[None]:
-    """The threads that the processor trains with: the cores that draw no views, unless the user says how many.
+def threads(wanted: int, device: str) -> Iterator[None]:
+    """The threads that the processor trains with: all cores, unless the user says how many.
 
-    More would wait for one another wherever a drawing process holds one of them up.
+    Those that draw views give way to them.
     """
     before = torch.get_num_threads()
-    cores = (os.cpu_count() or 1) // _world()
     if wanted or device == "cpu":
-        torch.set_num_threads(wanted or max(1, cores - drawing))
+        torch.set_num_threads(wanted or max(1, (os.cpu_count() or 1) // _world()))
     try:
         yield
     finally:

@@ -69,10 +69,9 @@ def learn(
     if not paths:
         raise UsageError("no folder was named; try: glimpse train simclr ~/Pictures")
     machine = choose_machine(options, config.runtime.device)
-    drawing = 0 if options.heads_only else workers(options, machine.device)
     with (
         processes(machine.device),
-        threads(config.runtime.threads, drawing, machine.device),
+        threads(config.runtime.threads, machine.device),
     ):
         leads = rank() == 0
         hears = (on_step, notify) if leads else (_to_nobody, _to_nobody)

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from lightly.transforms.gaussian_blur import GaussianBlur
 from lightly.transforms.solarize import RandomSolarization
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2.functional import normalize, to_dtype
+
+from indexer.train.drawing import happens, jittered, random_box
 
 __all__ = ["MEAN", "SMALL", "STD", "Augmentation", "Normalisation", "View", "Views", "to_tensor"]
 
@@ -46,24 +49,9 @@ class Augmentation:
     def view(self) -> View:
         """The transform: RGB picture -> float32 (3, size, size), normalised.
 
-        Put together here, since lightly's transforms of these names crop bilinearly whatever the
-        paper does. Random numbers come from torch and, for blur and solarising, from numpy.
+        Its random numbers come from torch and, for blur and solarising, from numpy.
         """
-        return v2.Compose(  # type: ignore[no-any-return]
-            [
-                v2.RandomResizedCrop(
-                    self.size,
-                    scale=(self.min_scale, 1.0),
-                    interpolation=InterpolationMode(self.interpolation),
-                ),
-                v2.RandomHorizontalFlip(self.flip),
-                v2.RandomApply([v2.ColorJitter(*self.jitter)], p=self.jittering),
-                v2.RandomGrayscale(self.grayscale),
-                GaussianBlur(prob=0.0 if self.size <= SMALL else self.blur, sigmas=(0.1, 2.0)),
-                RandomSolarization(prob=self.solarise),
-                to_tensor(*self.normalisation),
-            ]
-        )
+        return _RandomView(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +65,49 @@ class Views:
         return tuple(transform(image) for transform in self.transforms)
 
 
+class _RandomView:
+    """The steps of an augmentation, equal bit for bit to torchvision's transforms of the same names.
+
+    Put together here, since lightly's crop bilinearly whatever the paper does, and torchvision's take
+    twice as long to find out what they were given as to work on a small picture.
+    """
+
+    def __init__(self, augmentation: Augmentation) -> None:
+        self._is = augmentation
+        self._kernel = Image.Resampling[augmentation.interpolation.upper()]
+        blur = 0.0 if augmentation.size <= SMALL else augmentation.blur
+        self._blurred = GaussianBlur(prob=blur, sigmas=(0.1, 2.0))
+        self._solarised = RandomSolarization(prob=augmentation.solarise)
+        self._tensor = to_tensor(*augmentation.normalisation)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        size = self._is.size
+        image = image.crop(random_box(*image.size, self._is.min_scale))
+        image = image.resize((size, size), self._kernel)
+        if happens(self._is.flip):
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if happens(self._is.jittering):
+            image = jittered(image, self._is.jitter)
+        if happens(self._is.grayscale):
+            image = image.convert("L").convert("RGB")
+        return self._tensor(self._solarised(self._blurred(image)))
+
+
+class _ToTensor:
+    """Each of the 256 values that a channel has is normalised once; pixels look theirs up."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        values = to_dtype(torch.arange(256, dtype=torch.uint8), torch.float32, scale=True)
+        self._normalised = normalize(values.expand(3, 1, -1), mean, std)[:, 0].numpy()
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        pixels = np.asarray(image)
+        planes = np.empty((3, *pixels.shape[:2]), np.float32)
+        for channel, values in enumerate(self._normalised):
+            values.take(pixels[:, :, channel], out=planes[channel], mode="clip")
+        return torch.from_numpy(planes)
+
+
 def to_tensor(mean: tuple[float, ...], std: tuple[float, ...]) -> View:
     """RGB picture -> float32 (3, height, width), normalised."""
-    return v2.Compose(  # type: ignore[no-any-return]
-        [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
-    )
+    return _ToTensor(mean, std)

@@ -21,6 +21,9 @@ from indexer.train.store import PictureStore
 
 __all__ = ["Batches", "CaptionedViews", "Epochs", "Examples", "VectorPairs", "Views"]
 
+LOWEST = 19
+"""Of priorities, as `nice` counts."""
+
 Batch = tuple[Tensor, ...]
 Key = tuple[int, int]
 """Epoch, and the number of an example."""
@@ -158,16 +161,18 @@ class Batches:
             batch_sampler=epochs,
             num_workers=self.workers,
             collate_fn=_as_it_is,
-            worker_init_fn=_leave_talking_to_the_parent,
+            worker_init_fn=_be_a_good_worker,
             pin_memory=torch.cuda.is_available(),
         )
 
 
-def _leave_talking_to_the_parent(worker: int) -> None:
-    """Ctrl-C is for the parent, which ends its workers; what they print as they lose it tells nothing.
+def _be_a_good_worker(worker: int) -> None:
+    """Give way to the parent's threads, which share each step and would wait for the one that is held up.
 
+    Ctrl-C is for the parent, which ends its workers; what they print as they lose it tells nothing.
     What goes wrong in drawing itself is raised in the parent.
     """
+    os.nice(LOWEST)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -184,6 +189,7 @@ def _chosen(captions: Tensor, *key: int) -> Tensor:
 def _seed_everything(*key: int) -> None:
     """The transforms draw from torch, lightly's from numpy and `random` too."""
     (drawn,) = np.random.SeedSequence(key).generate_state(1)
-    torch.manual_seed(int(drawn))
+    # Not torch.manual_seed, which takes as long as a view: it sees to accelerators too, where none is drawn.
+    torch.default_generator.manual_seed(int(drawn))
     random.seed(int(drawn))
     np.random.seed(int(drawn))

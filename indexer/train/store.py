@@ -3,7 +3,7 @@
 The file is mapped into memory: it is read from disk once where it fits there, and the workers that draw views share
 it. It outlives an interruption, so that a run goes on with the pictures that it began with.
 
-    pictures.bin    JPEGs, one after another
+    pictures.bin    JPEGs one after another, or small pictures as they are (PPM)
     pictures.json   where each begins, the path of its file, and the hash of that
 """
 
@@ -25,6 +25,7 @@ PICTURES, CONTENTS = "pictures.bin", "pictures.json"
 QUALITY = 95
 """Of the JPEGs; what it takes away is far below what the augmentations do."""
 SMALL = 64
+"""Edge in pixels up to which a picture is kept as it is: to decode a JPEG would take as long as to draw a view."""
 WIDEST = 1.5
 """Aspect ratio up to which a kept picture's shortest edge is at least the view's."""
 
@@ -55,7 +56,7 @@ def edge_to_keep(size: int) -> int:
 
 
 class PictureStore:
-    """JPEGs by number; it can be pickled, and each process maps the file for itself."""
+    """Pictures by number; it can be pickled, and each process maps the file for itself."""
 
     def __init__(self, folder: Path) -> None:
         """Open what `write` made."""
@@ -96,7 +97,7 @@ class PictureStore:
         aside = folder / f".{PICTURES}.tmp"
         with aside.open("w+b") as file:
             for path, picture in pictures:
-                places[path] = _Place(picture.sha256, file.tell(), file.write(_jpeg(picture)))
+                places[path] = _Place(picture.sha256, file.tell(), file.write(_encoded(picture)))
             file.flush()
             places = _without_copies(places)
             _rewrite(file.fileno(), places.values(), folder / PICTURES)
@@ -139,9 +140,12 @@ def _rewrite(source: int, places: Iterable[_Place], target: Path) -> None:
             file.write(os.pread(source, place.size, place.start))
 
 
-def _jpeg(picture: Decoded) -> bytes:
-    out = io.BytesIO()
-    _whole(picture).save(out, "JPEG", quality=QUALITY, subsampling=0)
+def _encoded(picture: Decoded) -> bytes:
+    out, image = io.BytesIO(), _whole(picture)
+    if max(image.size) <= SMALL:
+        image.save(out, "PPM")
+    else:
+        image.save(out, "JPEG", quality=QUALITY, subsampling=0)
     return out.getvalue()
 
 

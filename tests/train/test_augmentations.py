@@ -4,10 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightly.transforms.gaussian_blur import GaussianBlur
+from lightly.transforms.solarize import RandomSolarization
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
 
-from indexer.train.augmentations import MEAN, STD, Augmentation, Views
+from indexer.train.augmentations import MEAN, SMALL, STD, Augmentation, Views
 from indexer.train.byol import BYOL, BYOLConfig
 from indexer.train.method import PictureMethod
 from indexer.train.moco import MoCo, MoCoConfig
@@ -87,3 +90,47 @@ def test_views_of_one_picture_may_have_an_augmentation_each() -> None:
     first, second = Views((nothing(80).view(), nothing(80, solarise=1.0).view()))(white)
     assert restored(first).mean() == pytest.approx(255)
     assert restored(second).mean() == pytest.approx(0, abs=0.01)
+
+
+def of_torchvision(how: Augmentation) -> v2.Compose:
+    """The same distribution, by torchvision's transforms."""
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(
+                how.size,
+                scale=(how.min_scale, 1.0),
+                interpolation=InterpolationMode(how.interpolation),
+            ),
+            v2.RandomHorizontalFlip(how.flip),
+            v2.RandomApply([v2.ColorJitter(*how.jitter)], p=how.jittering),
+            v2.RandomGrayscale(how.grayscale),
+            GaussianBlur(prob=how.blur if how.size > SMALL else 0.0, sigmas=(0.1, 2.0)),
+            RandomSolarization(prob=how.solarise),
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(*how.normalisation),
+        ]
+    )
+
+
+HOWS = {
+    "small": Augmentation(32, (0.4, 0.4, 0.4, 0.1)),
+    "large": Augmentation(96, (0.8, 0.8, 0.8, 0.2), solarise=0.5, interpolation="bilinear"),
+    "without hue": Augmentation(32, (0.4, 0.0, 0.4, 0.0), jittering=1.0),
+    "no crop fits": Augmentation(32, (0.4, 0.4, 0.4, 0.1), min_scale=1.0),
+}
+
+
+@pytest.mark.parametrize("how", HOWS.values(), ids=HOWS)
+@pytest.mark.parametrize("shape", [(160, 120), (32, 32), (200, 20), (20, 200)])
+def test_views_are_those_of_torchvisions_transforms_bit_for_bit(
+    how: Augmentation, shape: tuple[int, int], photo: Image.Image
+) -> None:
+    picture, ours, theirs = photo.resize(shape), how.view(), of_torchvision(how)
+    for seed in range(20):
+        drawn = []
+        for transform in (ours, theirs):
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            drawn.append(transform(picture))
+        assert torch.equal(*drawn)

@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -129,3 +130,12 @@ def test_a_vector_comes_with_the_vector_of_one_of_its_captions() -> None:
 
 def test_an_epoch_has_as_many_batches_as_are_full() -> None:
     assert Epochs(examples=10, batch=4, seed=0).per_epoch == 2
+
+
+def test_those_that_draw_give_way_to_those_that_train() -> None:
+    class Priorities(Keys):
+        def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
+            return (torch.tensor([os.nice(0)]),)
+
+    (priority,) = next(iter(Batches(Priorities(10), 5, seed=0, workers=1).starting(0)))
+    assert priority.item() == 19 > os.nice(0)

@@ -28,17 +28,24 @@ def test_a_card_that_is_asked_for_and_not_there_is_said_to_be_missing() -> None:
         choose_machine(USUAL, "cuda")
 
 
-def test_a_processor_shares_its_cores_between_drawing_and_training() -> None:
+def test_every_core_of_a_processor_trains_and_draws() -> None:
     cores = os.cpu_count() or 1
-    drawing = workers(USUAL, "cpu")
-    assert drawing == max(1, cores // 2)
-    with threads(0, drawing, "cpu"):
-        assert torch.get_num_threads() == max(1, cores - drawing)
+    assert workers(USUAL, "cpu") == min(cores, 8)
+    with threads(0, "cpu"):
+        assert torch.get_num_threads() == cores
+
+
+def test_several_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert workers(USUAL, "cpu") == 4
+    with threads(0, "cpu"):
+        assert torch.get_num_threads() == 4
 
 
 def test_what_the_user_says_of_threads_and_workers_holds_and_only_while_training() -> None:
     before = torch.get_num_threads()
-    with threads(3, 1, "cpu"):
+    with threads(3, "cpu"):
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == before
     assert workers(TrainOptions(workers=0), "cpu") == 0

@@ -38,6 +38,12 @@ def test_an_exact_copy_is_kept_once(tmp_path: Path) -> None:
     assert store.paths == [b"/a", b"/b"]
 
 
+def test_small_pictures_come_back_as_they_were(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    store = PictureStore.write(tmp_path, [(b"/a", Square(pixels, b"a", 64, 64))])
+    assert np.array_equal(np.asarray(store[0]), pixels)
+
+
 def test_a_picture_is_whole_and_has_no_border(picture: MakePicture, tmp_path: Path) -> None:
     path = bytes(picture("wide.png", "red"))  # 64 x 48
     edge = edge_to_keep(96)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 
 from indexer import BuildOptions, Library, Query, TrainOptions
 from indexer.errors import CheckpointError, GlimpseError, ModelUnavailableError, UsageError
+from indexer.train.loop import Step
 from indexer.train.runs import Run as RunFolder
 from tests.clip_models import register
 from tests.conftest import RGB, MakePicture, Run, environment
@@ -71,6 +73,23 @@ def test_a_run_says_what_it_was_made_of_and_leaves_no_pictures_behind(
         "curve.csv",
         "curve.png",
     }
+
+
+def test_no_picture_is_opened_again_once_training_has_begun(
+    library: Library, colours: Path
+) -> None:
+    """Neither a file of the user's nor what was kept of it: the kept file is mapped, and memory serves the rest."""
+
+    def lose_everything(step: Step) -> None:
+        if step.number == 1:
+            shutil.rmtree(colours)
+            kept = library.folder / "runs" / "simclr" / "pictures" / "pictures.bin"
+            kept.unlink()
+
+    options = changed(SMALL, epochs=3)
+    report = library.train("simclr", [colours], options, on_train=lose_everything)
+    assert report.steps == 12
+    assert not colours.exists()
 
 
 def test_the_saved_model_is_the_one_that_was_measured(library: Library, colours: Path) -> None:
