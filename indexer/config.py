@@ -98,6 +98,8 @@ class RuntimeConfig(Section):
 class UiConfig(Section):
     """`[ui]`."""
 
+    host: str = "127.0.0.1"
+    """The address to listen at; others than this machine's own need a password."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     urls: bool = False
     """Whether the page, too, takes URLs of pictures: whoever can open it can then have them fetched."""
