@@ -14,7 +14,7 @@ from indexer import roots as covering
 from indexer.config import Config
 from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
-from indexer.errors import UsageError
+from indexer.errors import StorageError, UsageError
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
@@ -171,6 +171,7 @@ class _Run:
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
             self._finish(catalog)
             tag_new(catalog, self._spaces, self._listener.notify)
+            self._back_up(catalog)
             with catalog.view() as view:
                 pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
         return pipeline.report
@@ -236,6 +237,16 @@ class _Run:
             again=self._options.rebuild,
             thumbnails=thumbnails,
         )
+
+    def _back_up(self, catalog: Catalog) -> None:
+        """A copy that cannot be made is no reason for a build to fail, and is told."""
+        config = self._config.library
+        if not catalog.needs_backup(config.backup_days):
+            return
+        try:
+            catalog.back_up(config.backups)
+        except StorageError as error:
+            self._listener.notify(str(error))
 
     def _finish(self, catalog: Catalog) -> None:
         with catalog.batch() as batch:

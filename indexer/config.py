@@ -40,6 +40,10 @@ class LibraryConfig(Section):
     """How long to wait while another process holds the catalog."""
     keep_removed_days: NotNegative = 30
     """How long vectors of vanished files are kept, in case the files turn up elsewhere."""
+    backup_days: NotNegative = 7
+    """A build keeps a copy of the catalog when the newest is older than that; 0 makes none."""
+    backups: Positive = 2
+    """Copies that are kept."""
 
     def folder(self) -> Path:
         """The library's folder."""

@@ -25,6 +25,7 @@ def forget_root(catalog: Catalog, root: str | Path, thumbnails: Thumbnails) -> i
             snapshots.publish(catalog, space)
         thumbnails.forget(hashes)
         catalog.vacuum()
+        catalog.drop_backups()
     return count
 
 
