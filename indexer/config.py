@@ -107,6 +107,8 @@ class UiConfig(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     urls: bool = False
     """Whether the page, too, takes URLs of pictures: whoever can open it can then have them fetched."""
+    places: bool = True
+    """Whether the page tells where photos were taken; what is taken away from it then has no metadata."""
 
 
 class Config(Section):
