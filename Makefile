@@ -3,13 +3,15 @@
 PYTHON ?= python3
 PHOTOS ?= examples/photos
 MODEL ?= starter
+TARGET ?= decoding checkpoints queries filters
+SECONDS ?= 3600
 CLIPART ?= /usr/share/openclipart
 
 BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash fuzz retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -52,6 +54,11 @@ check: .venv/installed-dev
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev
 	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json
+
+## fuzz: an hour of made-up inputs for each target (TARGET names one, SECONDS how long)
+fuzz: .venv/installed-dev
+	$(BIN)/pip install --quiet "atheris>=2.3"
+	for target in $(TARGET); do $(BIN)/python -m tests.fuzzing $$target $(SECONDS) .fuzz/$$target || exit 1; done
 
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed

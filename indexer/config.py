@@ -47,7 +47,7 @@ class LibraryConfig(Section):
 
     def folder(self) -> Path:
         """The library's folder."""
-        return Path(self.path).expanduser() if self.path else user_data_path("glimpse")
+        return Path(os.path.expanduser(self.path)) if self.path else user_data_path("glimpse")
 
 
 class BuildConfig(Section):
