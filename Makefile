@@ -11,7 +11,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash fuzz retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
+.PHONY: demo test check crash fuzz lock audit licences retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -59,6 +59,22 @@ crash: .venv/installed-dev
 fuzz: .venv/installed-dev
 	$(BIN)/pip install --quiet "atheris>=2.3"
 	for target in $(TARGET); do $(BIN)/python -m tests.fuzzing $$target $(SECONDS) .fuzz/$$target || exit 1; done
+
+## lock: every dependency of a release at one version, with hashes (pip install --require-hashes -r requirements.lock)
+lock: .venv/made
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra map --extra raw --extra train \
+	    --generate-hashes --no-header --quiet --output-file requirements.lock
+
+## audit: known weaknesses of those versions; asks PyPI's database
+audit: .venv/made
+	$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --no-deps
+
+## licences: of everything that is installed, as docs/licences.md
+licences: .venv/installed
+	$(BIN)/pip install --quiet pip-licenses
+	$(BIN)/pip-licenses --format markdown --order license --with-urls --output-file docs/licences.md
 
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed
