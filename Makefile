@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PHOTOS ?= examples/photos
 MODEL ?= starter
+TARGET ?= decoding checkpoints queries filters
+SECONDS ?= 3600
 CLIPART ?= /usr/share/openclipart
 
 BIN := .venv/bin
@@ -68,6 +70,27 @@ bench-training: .venv/installed-dev
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev
 	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json
+
+## fuzz: an hour of made-up inputs for each target (TARGET names one, SECONDS how long)
+fuzz: .venv/installed-dev
+	$(BIN)/pip install --quiet "atheris>=2.3"
+	for target in $(TARGET); do $(BIN)/python -m tests.fuzzing $$target $(SECONDS) .fuzz/$$target || exit 1; done
+
+## lock: every dependency of a release at one version, with hashes (pip install --require-hashes -r requirements.lock)
+lock: .venv/made
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra map --extra raw --extra train \
+	    --generate-hashes --no-header --quiet --output-file requirements.lock
+
+## audit: known weaknesses of those versions; asks PyPI's database
+audit: .venv/made
+	$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --no-deps
+
+## licences: of everything that is installed, as docs/licences.md
+licences: .venv/installed
+	$(BIN)/pip install --quiet pip-licenses
+	$(BIN)/pip-licenses --format markdown --order license --with-urls --output-file docs/licences.md
 
 ## retrieval: recall and precision over pictures with known answers (PHOTOS, CAPTIONS and CATEGORIES name them)
 retrieval: .venv/installed

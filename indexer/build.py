@@ -15,13 +15,13 @@ from indexer import roots as covering
 from indexer.config import Config, RuntimeConfig
 from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
-from indexer.errors import UsageError
+from indexer.errors import StorageError, UsageError
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import RootPlan, plan_root
-from indexer.search.background import asked_words
 from indexer.runtime.devices import pick_device
+from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
 from storage import snapshots
@@ -174,6 +174,7 @@ class _Run:
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
             self._finish(catalog)
             tag_new(catalog, self._spaces, self._listener.notify)
+            self._back_up(catalog)
             with catalog.view() as view:
                 pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
         return pipeline.report
@@ -239,6 +240,16 @@ class _Run:
             again=self._options.rebuild,
             thumbnails=thumbnails,
         )
+
+    def _back_up(self, catalog: Catalog) -> None:
+        """A copy that cannot be made is no reason for a build to fail, and is told."""
+        config = self._config.library
+        if not catalog.needs_backup(config.backup_days):
+            return
+        try:
+            catalog.back_up(config.backups)
+        except StorageError as error:
+            self._listener.notify(str(error))
 
     def _finish(self, catalog: Catalog) -> None:
         with catalog.batch() as batch:

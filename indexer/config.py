@@ -40,10 +40,14 @@ class LibraryConfig(Section):
     """How long to wait while another process holds the catalog."""
     keep_removed_days: NotNegative = 30
     """How long vectors of vanished files are kept, in case the files turn up elsewhere."""
+    backup_days: NotNegative = 7
+    """A build keeps a copy of the catalog when the newest is older than that; 0 makes none."""
+    backups: Positive = 2
+    """Copies that are kept."""
 
     def folder(self) -> Path:
         """The library's folder."""
-        return Path(self.path).expanduser() if self.path else user_data_path("glimpse")
+        return Path(os.path.expanduser(self.path)) if self.path else user_data_path("glimpse")
 
 
 class BuildConfig(Section):
@@ -100,9 +104,13 @@ class RuntimeConfig(Section):
 class UiConfig(Section):
     """`[ui]`."""
 
+    host: str = "127.0.0.1"
+    """The address to listen at; others than this machine's own need a password."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     urls: bool = False
     """Whether the page, too, takes URLs of pictures: whoever can open it can then have them fetched."""
+    places: bool = True
+    """Whether the page tells where photos were taken; what is taken away from it then has no metadata."""
 
 
 class Config(Section):

@@ -33,6 +33,7 @@ def forget_root(
             snapshots.publish(catalog, space, everything=True, words=partial(words_of, space))
         thumbnails.forget(hashes)
         catalog.vacuum()
+        catalog.drop_backups()
     return count
 
 

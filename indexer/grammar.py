@@ -21,6 +21,7 @@ QUOTED = re.compile(r'\s*"([^"]*)"\s*', re.DOTALL)
 REGION = re.compile(r"(.+)@" + ",".join([r"(\d?\.?\d+)"] * 4), re.DOTALL)
 """`./pool.jpg@0.1,0.2,0.5,0.4`: what it is a part of; left, top, width and height as fractions."""
 OPERATOR = re.compile(r"(?:^|\s)([+-])(?=\s|$)")
+OPERATORS = ("+", "-")
 PATH_PREFIXES = ("./", "../", "/", "~/")
 URL_PREFIXES = ("http://", "https://")
 
@@ -32,7 +33,7 @@ def operands(parts: Sequence[str]) -> Iterator[tuple[int, str]]:
     """
     sign, words = 1, list[str]()
     for token in [*(token for part in parts for token in _tokens(part)), "+"]:
-        operator = token in ("+", "-")
+        operator = token in OPERATORS
         if not operator and not _stands_alone(token):
             words.append(token)
             continue
@@ -48,7 +49,9 @@ def operands(parts: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 def reads_as_words(text: str) -> bool:
     """Whether an expression that is this text alone means just these words."""
-    return list(_tokens(text)) == [text] and not _stands_alone(text) and not WEIGHT.fullmatch(text)
+    if text in OPERATORS or list(_tokens(text)) != [text]:
+        return False
+    return not _stands_alone(text) and not WEIGHT.fullmatch(text)
 
 
 def _stands_alone(token: str) -> bool:

@@ -48,6 +48,8 @@ class Query:
         words. A list is read as a shell hands it over: words side by side belong together. Raises QueryError.
         """
         parts = [expression] if isinstance(expression, str) else expression
+        if any("\0" in part for part in parts):
+            raise QueryError("the query has a NUL character in it; take it out")
         query = cls()
         for sign, operand in operands(parts):
             query += sign * cls((Term.read(operand),))

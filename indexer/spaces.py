@@ -209,7 +209,7 @@ def _local_source(model: str) -> Path | None:
     """The file or folder of the user's that a model's name points to."""
     reference = model.partition(":")[2].partition("?")[0]
     parts = (reference, reference.rpartition("@")[2], reference.removeprefix("local-dir:"))
-    paths = (Path(part).expanduser() for part in parts if part)
+    paths = (Path(os.path.expanduser(part)) for part in parts if part)
     return next((path for path in paths if path.exists()), None)
 
 

@@ -65,7 +65,9 @@ class Text:
     words: str
 
     def __str__(self) -> str:
-        return self.words if reads_as_words(self.words) else f'"{self.words}"'
+        if reads_as_words(self.words):
+            return self.words
+        return '"{}"'.format(self.words.replace('"', "'"))  # a quote within quotes would end them
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Term:
         if (part := REGION.fullmatch(operand)) and not os.path.exists(os.path.expanduser(operand)):
             operand, box = part[1], Region.checked(tuple(map(float, part.groups()[1:])))  # type: ignore[arg-type]
         if operand.startswith(PATH_PREFIXES):
-            return cls(Picture(Path(operand).expanduser(), box), weight)
+            return cls(Picture(Path(os.path.expanduser(operand)), box), weight)
         if operand.startswith(URL_PREFIXES):
             return cls(Picture(operand, box), weight)
         if match := PHOTO.fullmatch(operand):

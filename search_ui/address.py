@@ -8,6 +8,7 @@ import streamlit as st
 
 from indexer import Filter
 from indexer.errors import UsageError
+from search_ui.opened import config
 
 __all__ = ["EVERYTHING", "MAX_WORDS", "SORTS", "Asked", "Sort", "asked", "change", "parameters"]
 
@@ -85,6 +86,8 @@ def _filter() -> Filter:
     """The filters of the address, each by itself, so that one that makes no sense takes no other with it."""
     where = EVERYTHING
     for each in fields(Filter):
+        if each.name == "near" and not config().ui.places:
+            continue  # whoever asks often enough would find the place
         try:
             where = replace(
                 where, **{each.name: _read(each.name, st.query_params.get_all(each.name))}

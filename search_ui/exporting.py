@@ -19,7 +19,7 @@ from starlette.routing import Route
 from indexer import Photo
 from indexer.errors import GlimpseError
 from search_ui.literal import readable
-from search_ui.opened import library
+from search_ui.opened import config, library
 
 __all__ = ["LARGEST_ZIP", "ROUTES"]
 
@@ -27,6 +27,9 @@ LARGEST_ZIP = 2 * 10**9
 """Bytes; it is put together on the disk before it is sent."""
 MOST = 2000
 """Photos at a time."""
+PLACE = ("latitude", "longitude", "altitude_m")
+PLACELESS_EDGE = 4096
+"""Pixels of the pictures that are given away in place of originals that may tell where they were taken."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -39,7 +42,11 @@ def paths(photos: Sequence[Photo]) -> Response:
 def table(photos: Sequence[Photo]) -> Response:
     """A line a photo, for a spreadsheet."""
     text = io.StringIO()
-    rows = [{name: _cell(value) for name, value in asdict(photo).items()} for photo in photos]
+    hidden = () if config().ui.places else PLACE
+    rows = [
+        {name: _cell(value) for name, value in asdict(photo).items() if name not in hidden}
+        for photo in photos
+    ]
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
@@ -47,13 +54,16 @@ def table(photos: Sequence[Photo]) -> Response:
 
 
 def originals(photos: Sequence[Photo]) -> Response:
-    """The files as they are, in one ZIP; those that cannot be read are listed in it."""
+    """The files as they are, in one ZIP; those that cannot be read are listed in it.
+
+    Where places are not to be told, pictures of them without metadata, since any of it may tell.
+    """
     size = sum(photo.size for photo in photos)
     if size > LARGEST_ZIP or size > shutil.disk_usage(tempfile.gettempdir()).free:
         return PlainTextResponse(f"{size} bytes are too many for one ZIP; select fewer photos", 413)
     handle, name = tempfile.mkstemp(suffix=".zip")
     with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-        _pack(archive, photos)
+        (_pack if config().ui.places else _pack_placeless)(archive, photos)
     return FileResponse(name, filename="photos.zip", background=BackgroundTask(os.unlink, name))
 
 
@@ -71,6 +81,19 @@ def _pack(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
                     shutil.copyfileobj(original, copy, 1 << 20)
         except OSError as error:
             missing.append(f"{readable(photo.path)}: {error.strerror}\n")
+    if missing:
+        archive.writestr("missing.txt", "".join(missing))
+
+
+def _pack_placeless(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
+    taken, missing = {"missing.txt"}, list[str]()
+    for photo in photos:
+        try:
+            data = library().thumbnail(photo.id, PLACELESS_EDGE)
+        except GlimpseError as error:
+            missing.append(f"{readable(photo.path.name)}: {error}\n")
+        else:
+            archive.writestr(_unique(f"{readable(photo.path.stem)}.jpg", taken), data)
     if missing:
         archive.writestr("missing.txt", "".join(missing))
 

@@ -1,6 +1,7 @@
 """Streamlit with the settings, the routes and the guard that the page needs."""
 
 import logging
+import socket
 import sys
 import threading
 import webbrowser
@@ -11,26 +12,33 @@ from typing import Any
 
 from streamlit.starlette import App
 
-from search_ui import HOST
-from search_ui.guard import MIDDLEWARE
+from search_ui.access.address import is_loopback
+from search_ui.access.password import Lock
+from search_ui.guard import middleware
 from search_ui.literal import show_error
 from search_ui.routes import ROUTES
 
 __all__ = ["serve"]
 
 MAX_UPLOAD_MB = 20
+PLAIN = (
+    "what goes over the network is not encrypted, the password included: "
+    "on one that you do not trust, put a proxy with TLS in front"
+)
 
 
-def serve(port: int, *, open_browser: bool) -> None:
-    """Serve until a signal ends it."""
+def serve(host: str, port: int, lock: Lock | None, *, open_browser: bool) -> None:
+    """Serve at an address until a signal ends it; with a `lock`, to those who know the password."""
     # Uvicorn sets the logger's level as it starts, but leaves a filter in place.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno >= logging.WARNING)
 
     @asynccontextmanager
     async def announce(_: App) -> AsyncIterator[dict[str, Any]]:
         # The socket listens by now: a browser that comes at once waits for a moment.
-        url = f"http://{HOST}:{port}"
+        url = f"http://{_named(host)}:{port}"
         sys.stderr.write(f"Glimpse is at {url} (Ctrl-C ends it)\n")
+        if not is_loopback(host):
+            sys.stderr.write(f"{PLAIN}\n")
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         yield {}
@@ -38,10 +46,16 @@ def serve(port: int, *, open_browser: bool) -> None:
     App(
         Path(__file__).with_name("app.py"),
         routes=ROUTES,
-        middleware=MIDDLEWARE,
+        middleware=middleware(host, lock),
         lifespan=announce,
         on_script_error=_apologise,
-    ).run(config=_settings(port))
+    ).run(config=_settings(host, port))
+
+
+def _named(host: str) -> str:
+    """What others call an address that stands for all of this machine's."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"[{name}]" if ":" in name else name
 
 
 def _apologise(_: Exception) -> bool:
@@ -50,17 +64,17 @@ def _apologise(_: Exception) -> bool:
     return True  # nothing else is to be shown
 
 
-def _settings(port: int) -> dict[str, Any]:
+def _settings(host: str, port: int) -> dict[str, Any]:
     """Streamlit's settings; by default it listens everywhere, sends statistics and shows tracebacks."""
     return {
-        "server.address": HOST,
+        "server.address": host,
         "server.port": port,
         "server.headless": True,  # neither its question for an e-mail address nor its own browser
         "server.fileWatcherType": "none",
         "server.maxUploadSize": MAX_UPLOAD_MB,
         "server.enableCORS": True,
         "server.enableXsrfProtection": True,
-        "browser.serverAddress": HOST,
+        "browser.serverAddress": _named(host),
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "theme.light.primaryColor": "#3451c6",

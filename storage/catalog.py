@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import engine as sqlite
+from storage.backups import back_up, drop_backups, is_due
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
 from storage.migrations import create_schema, migrate
@@ -91,9 +92,7 @@ class Catalog:
         with self._writes.begin() as connection:
             if not connection.dialect.has_table(connection, "meta"):
                 create_schema(connection, uuid.uuid4().hex)
-        migrate(
-            self._engine, str(self.folder), lambda v: sqlite.back_up(self._engine, path, f"v{v}")
-        )
+        migrate(self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}"))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -102,6 +101,18 @@ class Catalog:
     def check(self) -> None:
         """Raise CatalogDamagedError where SQLite finds the file damaged."""
         sqlite.check(self._engine, self.folder / sqlite.CATALOG)
+
+    def needs_backup(self, every_days: int) -> bool:
+        """Whether the newest regular copy is older than that; never with 0 days."""
+        return is_due(self.folder / sqlite.CATALOG, every_days)
+
+    def back_up(self, keep: int) -> Path:
+        """Make a regular copy, and keep the newest so many. Raises StorageError."""
+        return back_up(self._engine, self.folder / sqlite.CATALOG, keep=keep)
+
+    def drop_backups(self) -> None:
+        """Delete every copy, those made before a migration too."""
+        drop_backups(self.folder / sqlite.CATALOG)
 
     def vacuum(self) -> None:
         """Give the space of deleted rows back, so that nothing of them is left in the file."""

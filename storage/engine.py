@@ -5,16 +5,16 @@ import math
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from storage.backups import backups
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
 
-__all__ = ["CATALOG", "back_up", "check", "open_engine", "refuse_network_folder"]
+__all__ = ["CATALOG", "check", "open_engine", "refuse_network_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
 
 def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
     """The refusal to touch a damaged catalog, naming the newest backup beside it."""
-    backups = sorted(catalog.parent.glob(f"{CATALOG}.*.backup"), key=lambda p: p.stat().st_mtime)
-    remedy = f"The newest backup is {backups[-1]}" if backups else "There is no backup"
+    copies = backups(catalog)
+    remedy = f"The newest backup is {copies[-1]}" if copies else "There is no backup"
     finding = " ".join(finding.split())
     return CatalogDamagedError(
         f"{catalog} is damaged ({finding}); nothing was changed. {remedy}; "
@@ -113,18 +113,6 @@ def check(engine: Engine, catalog: Path) -> None:
         finding = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if finding != "ok":
         raise damaged(catalog, str(finding))
-
-
-def back_up(engine: Engine, catalog: Path, label: str) -> Path:
-    """Copy the catalog beside itself with SQLite's online backup, while others may go on reading."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    target = catalog.with_name(f"{CATALOG}.{label}-{stamp}.backup")
-    with engine.connect() as connection, sqlite3.connect(target) as copy:
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)
-        source.backup(copy)
-    copy.close()
-    return target
 
 
 def refuse_network_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Building in bfloat16: the same rows, or no bfloat16."""
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -136,3 +137,11 @@ def test_the_starter_gives_the_photos_the_rows_of_single_precision(
     near, nearest = (np.argsort(-rows @ rows.T, axis=1)[:, :11] for rows in (built, expected))
     overlap = [len(set(a) & set(b)) / 11 for a, b in zip(near, nearest, strict=True)]
     assert np.mean(overlap) > 0.97
+
+
+def test_nothing_is_loaded_that_could_send_statistics() -> None:
+    code = (
+        "import sys; from indexer.runtime import half; half.works_here(); "
+        "sys.exit(any(name.startswith('openvino_telemetry') and sys.modules[name] for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -28,6 +28,7 @@ from indexer.errors import (
     UsageError,
 )
 from storage import engine, snapshots
+from storage.backups import back_up
 from storage.catalog import Catalog
 from storage.migrations import MIGRATIONS, migrate, schema_version
 from storage.records import (
@@ -358,7 +359,7 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
     migrate(
         opened,
         "it",
-        lambda v: engine.back_up(opened, path, f"v{v}"),
+        lambda v: back_up(opened, path, f"v{v}"),
         [*MIGRATIONS, m003_add_a_column],
     )
     with opened.connect() as connection:

@@ -12,6 +12,7 @@ from indexer.cli import (
     measuring,
     searching,
     tagging,
+    ui,
     watching,
 )
 from indexer.cli.command import app, main, verb
@@ -22,7 +23,7 @@ VERBS = (
     building.build,
     watching.watch,
     searching.search,
-    searching.ui,
+    ui.ui,
     dedupe.dedupe,
     mapping.map,
     tagging.tag,

@@ -1,23 +1,22 @@
-"""Finding photos, on the terminal and on the page."""
+"""Finding photos, on the terminal."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from indexer import Answer, Config, Filter, Hit, Library, Query
+from indexer import Answer, Filter, Hit, Library, Query
 from indexer.cli import answers, console
-from indexer.cli.command import INTERRUPTED, Common, JsonObject, from_here
+from indexer.cli.command import Common, JsonObject, from_here
 from indexer.cli.sheets import show_sheet
 from indexer.cli.tagging import unknown_tags
 from indexer.errors import QueryError
 from indexer.standalone import check_writable
 
-__all__ = ["search", "ui"]
+__all__ = ["search"]
 
 
 def search(
@@ -95,24 +94,6 @@ def search(
         print(json.dumps(answers.search_answer(answer, tags)))
     else:
         _write(answer, b"\0" if null else b"\n", scores=not (filepath_only or null))
-
-
-def ui(
-    common: Common,
-    port: Annotated[int | None, typer.Option(help="The port on 127.0.0.1.")] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
-) -> int:
-    """Open the page, on this machine alone."""
-    config = Config.load(common.config)
-    command = [sys.executable, "-m", "search_ui", "--port", str(port or config.ui.port)]
-    command += ["--library", str(common.library)] if common.library else []
-    command += ["--config", str(common.config)] if common.config else []
-    command += ["--space", common.space] if common.space is not None else []
-    command += ["--no-browser"] if no_browser else []
-    try:
-        return subprocess.call(command)
-    except KeyboardInterrupt:  # the page has ended by the same key
-        return INTERRUPTED
 
 
 def _write(answer: Answer, end: bytes, *, scores: bool) -> None:

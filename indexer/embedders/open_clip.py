@@ -6,6 +6,7 @@ that no file can run anything, and fetched by `hub`, so that nothing hangs.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +129,12 @@ def _whole(source: _Source, model: Any, notify: Notify) -> Whole:
 def _locate(reference: str, notify: Notify) -> _Source:
     scheme, _, rest = reference.partition(":")
     if scheme == "local-dir":
-        return _from_folder(Path(rest).expanduser().resolve())
+        return _from_folder(Path(os.path.expanduser(rest)).resolve())
     if scheme == "hf-hub":
         return _from_hub(rest, notify)
     arch, at, file = reference.partition("@")
     if at:
-        return _from_file(arch, Path(file).expanduser().resolve())
+        return _from_file(arch, Path(os.path.expanduser(file)).resolve())
     return _from_tag(*_arch_and_tag(reference), notify)
 
 

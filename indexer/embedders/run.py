@@ -5,6 +5,7 @@ saves a model.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def references() -> Sequence[str]:
 
 def load(reference: str, notify: Notify) -> Model:
     """Load the model of a run. Raises ModelUnavailableError or CheckpointError."""
-    folder = Path(reference).expanduser()
+    folder = Path(os.path.expanduser(reference))
     described = _described(folder)
     try:
         model = _model(folder, described, notify)

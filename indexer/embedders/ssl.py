@@ -85,7 +85,7 @@ def load(reference: str, notify: Notify) -> Model:
 
 
 def _parse(reference: str) -> tuple[Path, Options]:
-    whole = Path(reference).expanduser()
+    whole = Path(os.path.expanduser(reference))
     name, mark, query = reference.rpartition("?")
     if not mark or os.path.exists(whole):
         name, query = reference, ""
@@ -97,7 +97,7 @@ def _parse(reference: str) -> tuple[Path, Options]:
         if key not in known or not value:
             raise UnknownModelError(f"ssl: no option {key}={value}; one of {', '.join(known)}")
         given[key] = value if known[key] is str else _positive(key, value)
-    return Path(name).expanduser(), Options(**given)
+    return Path(os.path.expanduser(name)), Options(**given)
 
 
 def _positive(key: str, value: str) -> int:

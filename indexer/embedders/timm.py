@@ -4,6 +4,7 @@ The embedding is timm's own: pooled features, with the classifier left out. timm
 to its layout; `checkpoints` reads them and `hub` fetches them, as for the other families.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +41,7 @@ def load(reference: str, notify: Notify) -> Model:
     preprocessing = _preprocessing(name, described)
     licence = UNKNOWN_LICENCE
     if at:
-        weights = Path(file).expanduser().resolve()
+        weights = Path(os.path.expanduser(file)).resolve()
         full, origin = f"{name}@{weights}", str(weights)
     else:
         snapshot = _fetch(described, name, notify)

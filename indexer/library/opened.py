@@ -1,5 +1,6 @@
 """A library that is open: its catalog, its vectors in memory, its models."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ class Opened:
         LibraryNotFoundError, LibraryVersionError, CatalogDamagedError or StorageError.
         """
         config = config or Config.load()
-        path = Path(folder).expanduser() if folder is not None else config.library.folder()
+        path = Path(os.path.expanduser(folder)) if folder is not None else config.library.folder()
         if create and not Catalog.exists(path):
             return cls(path, config, None)
         return cls(path, config, Catalog.open(path, busy_timeout_s=config.library.busy_timeout_s))

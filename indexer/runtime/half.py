@@ -6,7 +6,9 @@ Building only: a query is one picture, and ONNX Runtime has answered it before O
 """
 
 import logging
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +33,20 @@ CLOSE = 0.999
 def works_here() -> bool:
     """Whether OpenVINO is installed and this processor has instructions for bfloat16."""
     try:
-        import openvino  # deferred: not every machine has it
-    except ImportError:
+        openvino = _openvino()
+    except ImportError:  # not every machine has it
         return False
     # By default OpenVINO chooses bfloat16 exactly where it is not emulated.
     native = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
     return bool(native == openvino.Type.bf16)
+
+
+def _openvino() -> Any:
+    """OpenVINO, without the package by which its other tools send statistics: it has a stand-in that sends none."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino  # deferred: building alone needs it
+
+    return openvino
 
 
 class HalfSession:
@@ -47,8 +57,7 @@ class HalfSession:
 
         Raises RuntimeError for a graph that OpenVINO cannot run.
         """
-        import openvino
-
+        openvino = _openvino()
         core = openvino.Core()
         model = core.read_model(graph)
         model.reshape([CHUNK, size, size, 3])

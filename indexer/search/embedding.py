@@ -140,7 +140,7 @@ def _read(source: ImageSource) -> bytes | Image.Image:
         return source
     if not isinstance(source, str | Path):
         return source.read()
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # leaves a name such as ~draft.jpg alone
     try:
         if not path.is_file():
             raise QueryError(

@@ -9,6 +9,8 @@ from indexer import Library, State, Status, known_models
 from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
 from search_ui import cards, opened
+from search_ui.access.door import LEAVE
+from search_ui.access.password import has_password
 from search_ui.library.skipped import show_skipped
 from search_ui.library.tags import show_tags
 from search_ui.literal import readable, show_error
@@ -40,6 +42,8 @@ def _draw(library: Library) -> None:
     _show_spaces(library, status)
     show_tags(library)
     show_skipped(library)
+    if has_password(library.folder):
+        st.html(f'<p><a href="{LEAVE}" target="_self">Sign out of this browser</a></p>')
     with figures:
         cards.show_figures(_figures(status) | _sizes(library))
 

@@ -6,6 +6,7 @@ from indexer import Library, Photo, State
 from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
 from search_ui.literal import readable
+from search_ui.opened import config
 from search_ui.questions import item
 
 __all__ = ["facts", "viewed"]
@@ -18,7 +19,7 @@ def viewed(library: Library, photo_id: int) -> dict[str, Any]:
     except GlimpseError as error:
         nothing = {"id": photo_id, "name": "", "hash": "", "width": 0, "height": 0}
         return {"id": photo_id, "item": nothing, "error": str(error)}
-    known = photo.latitude is not None and photo.longitude is not None
+    known = photo.latitude is not None and photo.longitude is not None and config().ui.places
     return {
         "id": photo.id,
         "item": item(photo),
@@ -38,7 +39,7 @@ def facts(photo: Photo) -> dict[str, str]:
         "Taken": _taken(photo),
         "Camera": photo.camera,
         "Lens": photo.lens,
-        "Place": _place(photo),
+        "Place": _place(photo) if config().ui.places else None,
         "Rating": _rating(photo.rating),
         "Dimensions": f"{photo.width} \N{MULTIPLICATION SIGN} {photo.height} pixels"
         if photo.width

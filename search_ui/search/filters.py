@@ -12,6 +12,7 @@ from indexer import Facets, Filter, Library
 from indexer.errors import UsageError
 from search_ui.address import EVERYTHING, asked, change
 from search_ui.literal import readable, show_error
+from search_ui.opened import config
 
 __all__ = ["show"]
 
@@ -49,7 +50,8 @@ def show(library: Library, where: Filter) -> None:
         for name, label in TAGS.items():
             _tags(name, label, counted(where).tag, getattr(where, name))
         for name, (label, hint) in TEXTS.items():
-            _text(name, label, hint, getattr(where, name) or "")
+            if name != "near" or config().ui.places:
+                _text(name, label, hint, getattr(where, name) or "")
         _offline(where.include_offline)
 
 

@@ -106,10 +106,10 @@ def save_with_metadata(path: Path, url: str) -> None:
 
 
 @contextmanager
-def serving(library: Path, log: Path) -> Iterator[str]:
+def serving(library: Path, log: Path, *options: str) -> Iterator[str]:
     """The page of a library, by the command that users type; its URL."""
     port = free_port()
-    arguments = ["ui", "--library", str(library), "--port", str(port), "--no-browser"]
+    arguments = ["ui", "--library", str(library), "--port", str(port), "--no-browser", *options]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "indexer", *arguments],
@@ -119,7 +119,7 @@ def serving(library: Path, log: Path) -> Iterator[str]:
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: url in log.read_text() or process.poll() is not None)
+        wait_until(lambda: "Glimpse is at" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield url
     finally:

@@ -1,11 +1,13 @@
 """Starting the page, stopping it, and who can reach what; no browser is needed."""
 
+import io
 import shutil
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from PIL import Image
 
 from indexer import BuildOptions, Config, Library
-from tests.browser.conftest import serving
+from tests.browser.conftest import save_with_metadata, serving
 from tests.conftest import environment
 
 
@@ -132,6 +134,27 @@ def test_photos_are_exported_to_the_page_alone(url: str, library_folder: Path) -
         assert answer(f"{export}?ids={photo.id}", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
         assert answer(f"{export}?ids={photo.id},../etc")[0] == 400
         assert answer(f"{export}?ids={photo.id + 999}")[0] == 404
+
+
+def test_where_places_are_not_told_nothing_that_is_taken_away_tells_them(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    save_with_metadata(photos / "noted.jpg", "x")
+    (tmp_path / "quiet.toml").write_text("[ui]\nplaces = false\n")
+    with Library.open(tmp_path / "library", create=True, config=Config()) as library:
+        library.build([photos], BuildOptions(model="tiny"))
+        photo = library.photos()[0]
+    assert photo.latitude is not None
+    told = {}
+    for name, options in {"told": (), "quiet": ("--config", str(tmp_path / "quiet.toml"))}.items():
+        with serving(tmp_path / "library", tmp_path / "log", *options) as url:
+            table = answer(f"{url}/export/photos.csv?ids={photo.id}")[2].decode()
+            zipped = answer(f"{url}/export/photos.zip?ids={photo.id}")[2]
+        with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+            (entry,) = archive.namelist()
+            exif = Image.open(io.BytesIO(archive.read(entry))).getexif()
+        told[name] = "latitude" in table, "-33.8" in table, bool(exif.get_ifd(0x8825)), bool(exif)
+    assert told == {"told": (True,) * 4, "quiet": (False,) * 4}
 
 
 def test_results_of_no_question_are_none(url: str) -> None:

@@ -1,0 +1,1 @@
+"""Who may open the page: everybody at this machine, or whoever knows its password."""

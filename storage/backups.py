@@ -1,0 +1,80 @@
+"""Copies of the catalog, made with SQLite's online backup while others go on reading; the newest good one is named.
+
+A copy is written aside, looked over by SQLite, flushed, and only then given its name: what has a name is whole.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from storage.errors import StorageError
+
+__all__ = ["back_up", "backups", "drop_backups", "is_due"]
+
+ENDING = ".backup"
+REGULAR = "regular"
+PAGES = 4096
+"""Copied at a time; between two such steps writers get their turn."""
+DAY_S = 86_400
+
+
+def backups(catalog: Path, label: str = "") -> list[Path]:
+    """The copies beside a catalog file, the oldest first; those of one label, or all."""
+    found = catalog.parent.glob(f"{catalog.name}.{label}*{ENDING}")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def is_due(catalog: Path, every_days: int) -> bool:
+    """Whether it is time for a regular copy; never with 0 days."""
+    if not every_days:
+        return False
+    made = backups(catalog, REGULAR)
+    return not made or time.time() - made[-1].stat().st_mtime > every_days * DAY_S
+
+
+def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | None = None) -> Path:
+    """Copy the catalog beside itself, and keep the newest `keep` of this label; the copy.
+
+    Raises StorageError, such as for a full disk, and then leaves all as it was.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    target = catalog.with_name(f"{catalog.name}.{label}-{stamp}{ENDING}")
+    aside = target.with_name(f"{target.name}.tmp")
+    try:
+        _copy(engine, aside)
+        os.replace(aside, target)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"no copy of {catalog} could be made ({error}); make room") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    if keep is not None:
+        _drop(backups(catalog, label)[:-keep])
+    return target
+
+
+def drop_backups(catalog: Path) -> None:
+    """Delete every copy: what is to be forgotten is in them, too."""
+    _drop(backups(catalog))
+
+
+def _copy(engine: Engine, target: Path) -> None:
+    with engine.connect() as connection, closing(sqlite3.connect(target)) as copy:
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(copy, pages=PAGES)
+        finding = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise sqlite3.DatabaseError(f"the copy is damaged: {finding}")
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _drop(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""Copies of the catalog: made now and then, whole or not at all, and gone when their photos are to be forgotten."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from indexer import Config, Library
+from indexer.errors import CatalogDamagedError
+from storage import backups
+from storage.backups import DAY_S
+from storage.engine import CATALOG
+from tests.conftest import MakePicture
+
+
+def copies(folder: Path) -> list[Path]:
+    return backups.backups(folder / CATALOG)
+
+
+def count_photos(catalog: Path) -> int:
+    with closing(sqlite3.connect(catalog)) as database:
+        count: int = database.execute("SELECT count(*) FROM photos").fetchone()[0]
+        return count
+
+
+def grow_old(path: Path) -> None:
+    long_ago = time.time() - 8 * DAY_S
+    os.utime(path, (long_ago, long_ago))
+
+
+def test_a_build_keeps_a_copy_when_the_newest_is_old(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (first,) = copies(library_folder)
+    assert count_photos(first) == 1
+    picture("blue.png", "blue")
+    library.build([photos])
+    assert copies(library_folder) == [first]
+    grow_old(first)
+    library.build([photos])
+    assert [count_photos(each) for each in copies(library_folder)] == [1, 2]
+
+
+def test_only_so_many_are_kept(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    for _ in range(4):
+        library.build([photos])
+        for made in copies(library_folder):
+            grow_old(made)
+    assert len(copies(library_folder)) == Config().library.backups
+
+
+def test_with_no_days_none_is_made(
+    library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    config = Config.from_mapping({"library": {"backup_days": 0}}, "a test")
+    with Library.open(library_folder, config=config) as library:
+        library.build([photos])
+    assert copies(library_folder) == []
+
+
+def test_a_copy_that_cannot_be_made_is_told_and_the_build_succeeds(
+    library: Library,
+    library_folder: Path,
+    photos: Path,
+    picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    picture("red.png", "red")
+    monkeypatch.setattr("storage.backups.os.replace", fail)
+    told: list[str] = []
+    assert library.build([photos], notify=told.append).embedded == 1
+    assert any("make room" in line for line in told)
+    assert copies(library_folder) == []
+    assert not list(library_folder.glob("*.tmp"))
+
+
+def test_a_damaged_catalog_names_the_newest_copy_which_opens_as_a_library(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture, tmp_path: Path
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    library.close()
+    (copy,) = copies(library_folder)
+    (library_folder / CATALOG).write_bytes(b"\0" * 8192)
+    for ending in ("-wal", "-shm"):
+        (library_folder / f"{CATALOG}{ending}").unlink(missing_ok=True)
+    with pytest.raises(CatalogDamagedError, match=f"The newest backup is {copy}"):
+        Library.open(library_folder)
+    os.replace(copy, library_folder / CATALOG)
+    with Library.open(library_folder) as again:
+        assert [hit.path.name for hit in again.search("red")] == ["red.png"]
+
+
+def test_what_is_removed_is_in_no_file_of_the_library(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    secret = "a-name-that-nobody-is-to-read"
+    picture(f"{secret}.png", "red")
+    library.build([photos])
+    assert any(secret.encode() in file.read_bytes() for file in files(library_folder))
+    digest = bytes.fromhex(library.photos()[0].sha256 or "")
+    library.remove(photos)
+    for file in files(library_folder):
+        data = file.read_bytes()
+        assert secret.encode() not in data, file
+        assert digest not in data, file
+        assert digest.hex() not in file.name
+
+
+def files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
