@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import rclip
 from benchmarks.laid import lay_copies, lay_large, photos_in
-from benchmarks.parts import Figures, Free, Pixels, Rows, compared, decode_alone, embed_alone
+from benchmarks.parts import BATCH, Figures, Free, Pixels, Rows, compared, decode_alone, embed_alone
 from benchmarks.report import publish
 from benchmarks.spent import Spent, cpu_seconds, spend
 from indexer import BuildOptions, Library
@@ -78,11 +78,8 @@ class Bench:
             }
 
     def export(self) -> None:
-        """Make a library with the model in it and one picture, so that what follows is building alone."""
-        first = self._scratch / "first"
-        first.mkdir()
-        source = next(self._photos.iterdir())
-        (first / source.name).write_bytes(source.read_bytes())
+        """Make a library of one batch, with the model prepared in it, so that what follows is building alone."""
+        first = lay_copies(sorted(self._photos.iterdir()), self._scratch / "first", BATCH)
         with Library.open(self._library, create=True) as library:
             library.build([first], BuildOptions(model=self._model), notify=_say)
         shutil.copytree(self._library, self._empty)

@@ -18,7 +18,17 @@ from indexer.pictures.decoding import Decoded
 from indexer.pictures.limits import Limits
 from indexer.pictures.pool import DecodePool
 
-__all__ = ["Alone", "Figures", "Free", "Pixels", "Rows", "compared", "decode_alone", "embed_alone"]
+__all__ = [
+    "BATCH",
+    "Alone",
+    "Figures",
+    "Free",
+    "Pixels",
+    "Rows",
+    "compared",
+    "decode_alone",
+    "embed_alone",
+]
 
 BATCH = BuildConfig().batch_size
 NEAREST = 10
