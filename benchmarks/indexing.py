@@ -14,71 +14,25 @@ import resource
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks import rclip
 from benchmarks.laid import lay_copies, lay_large, photos_in
+from benchmarks.parts import BATCH, Figures, Free, Pixels, Rows, compared, decode_alone, embed_alone
 from benchmarks.report import publish
 from benchmarks.spent import Spent, cpu_seconds, spend
 from indexer import BuildOptions, Library
-from indexer.config import BuildConfig, RuntimeConfig
-from indexer.embedders.base import Embedder, Preprocessing
-from indexer.pictures.decoding import Decoded
-from indexer.pictures.limits import Limits
-from indexer.pictures.pool import DecodePool
+from indexer.embedders.base import Embedder
 from indexer.runtime import bundle, half
 from indexer.spaces import MODELS, Spaces
 
 HERE = Path(__file__).parent.parent
 CORES = os.cpu_count() or 1
-BATCH = BuildConfig().batch_size
-COMPARED = 500
+COMPARED = 256
 """Photos whose rows are compared with those in single precision."""
-NEAREST = 10
-
-Pixels = NDArray[np.uint8]
-Rows = NDArray[np.float32]
-Figures = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """One part of the work, with the machine to itself."""
-
-    pictures: int
-    seconds: float
-    cpu_seconds: float
-
-    @property
-    def cpu_ms(self) -> float:
-        """Of one core, for one picture."""
-        return 1000 * self.cpu_seconds / self.pictures
-
-    def figures(self) -> Figures:
-        """As they are published."""
-        return {
-            "images_per_s": round(self.pictures / self.seconds, 1),
-            "cpu_ms": round(self.cpu_ms, 2),
-        }
-
-
-class _Free:
-    """An embedder that costs nothing: what a build takes with it is all that is neither decoding nor model."""
-
-    def __init__(self, like: Embedder) -> None:
-        self.fingerprint, self.dim = like.fingerprint, like.dim
-        self._row = np.full(like.dim, like.dim**-0.5, np.float32)
-
-    def embed_images(self, pixels: Pixels) -> Rows:
-        return np.tile(self._row, (len(pixels), 1))
 
 
 class Bench:
@@ -96,8 +50,9 @@ class Bench:
         """The command, the parts alone, the bound that they make, and what the rows are worth."""
         self.export()
         built = self.build()
-        decoding, pixels = self._decode()
-        embedding = self._embed(pixels)
+        workers = max(2, CORES // 2)  # as a build chooses
+        decoding, pixels = decode_alone(self._photos, self._bundle().preprocessing, workers)
+        embedding, _ = embed_alone(self._fast(), list(pixels.values()))
         rest = self._rest()
         parts = {"decoding": decoding.cpu_ms, "model": embedding.cpu_ms, "rest": rest}
         bound = 1000 * CORES / (decoding.cpu_ms + embedding.cpu_ms)
@@ -123,11 +78,8 @@ class Bench:
             }
 
     def export(self) -> None:
-        """Make a library with the model in it and one picture, so that what follows is building alone."""
-        first = self._scratch / "first"
-        first.mkdir()
-        source = next(self._photos.iterdir())
-        (first / source.name).write_bytes(source.read_bytes())
+        """Make a library of one batch, with the model prepared in it, so that what follows is building alone."""
+        first = lay_copies(sorted(self._photos.iterdir()), self._scratch / "first", BATCH)
         with Library.open(self._library, create=True) as library:
             library.build([first], BuildOptions(model=self._model), notify=_say)
         shutil.copytree(self._library, self._empty)
@@ -141,33 +93,13 @@ class Bench:
         (folder,) = (self._library / MODELS).iterdir()
         return bundle.read(folder)
 
-    def _decode(self) -> tuple[Alone, dict[str, Pixels]]:
-        """Every file through the processes that a build uses, and nothing else; thumbnails included."""
-        preprocessing, workers = self._bundle().preprocessing, max(2, CORES // 2)
-        before, began = cpu_seconds(resource.RUSAGE_CHILDREN), time.perf_counter()
-        pixels = dict(_decoded(self._photos, preprocessing, workers, self._scratch / "none"))
-        seconds = time.perf_counter() - began
-        spent = cpu_seconds(resource.RUSAGE_CHILDREN) - before
-        return Alone(len(pixels), seconds, spent), pixels
-
-    def _embed(self, pixels: dict[str, Pixels]) -> Alone:
-        """The model alone, as a build runs it."""
-        embedder, all_pixels = self._fast(), np.stack(list(pixels.values()))
-        embedder.embed_images(all_pixels[:BATCH])
-        before, began = cpu_seconds(resource.RUSAGE_SELF), time.perf_counter()
-        for start in range(0, len(all_pixels), BATCH):
-            embedder.embed_images(all_pixels[start : start + BATCH])
-        seconds = time.perf_counter() - began
-        return Alone(len(pixels), seconds, cpu_seconds(resource.RUSAGE_SELF) - before)
-
     def _fast(self) -> Embedder:
-        config = RuntimeConfig()
-        usable = config.precision == "auto" and half.works_here()
-        return (half.HalfEmbedder if usable else bundle.OnnxEmbedder)(self._bundle())
+        """The model as a build runs it."""
+        return (half.HalfEmbedder if half.works_here() else bundle.OnnxEmbedder)(self._bundle())
 
     def _rest(self) -> float:
         """CPU milliseconds a picture of this process in a build whose model is free; decoding is in others."""
-        free = _Free(bundle.OnnxEmbedder(self._bundle()))
+        free = Free(bundle.OnnxEmbedder(self._bundle()))
         with Library.open(self._empty) as library:
             library.build()  # so that everything is imported
             before = cpu_seconds(resource.RUSAGE_SELF)
@@ -178,43 +110,10 @@ class Bench:
 
     def _agreement(self, pixels: dict[str, Pixels]) -> Figures:
         """How near the rows are to those of the same pixels in single precision."""
-        names = sorted(pixels)[:COMPARED]
-        full, stack = bundle.OnnxEmbedder(self._bundle()), np.stack([pixels[n] for n in names])
-        fast = self._fast()
-        parts = range(0, len(names), BATCH)
-        ours = np.concatenate([fast.embed_images(stack[i : i + BATCH]) for i in parts])
-        exact = np.concatenate([full.embed_images(stack[i : i + BATCH]) for i in parts])
-        return compared(ours, exact)
-
-
-def compared(ours: Rows, exact: Rows) -> Figures:
-    """Cosines (n,) of rows (n, dim) with what they stand for, and how far their nearest neighbours are the same."""
-    cosines = np.einsum("nd,nd->n", ours, exact)
-    near, nearest = _neighbours(ours), _neighbours(exact)
-    shared = [len(set(a) & set(b)) / NEAREST for a, b in zip(near, nearest, strict=True)]
-    return {
-        "cosine_mean": round(float(cosines.mean()), 5),
-        "cosine_least": round(float(cosines.min()), 5),
-        f"overlap_at_{NEAREST}": round(float(np.mean(shared)), 4),
-    }
-
-
-def _neighbours(rows: Rows) -> list[list[int]]:
-    scores = rows @ rows.T
-    np.fill_diagonal(scores, -2)
-    order: list[list[int]] = np.argsort(-scores, axis=1, kind="stable")[:, :NEAREST].tolist()
-    return order
-
-
-def _decoded(
-    photos: Path, preprocessing: Preprocessing, workers: int, thumbnails: Path
-) -> Iterator[tuple[str, Pixels]]:
-    paths = [os.fsencode(path) for path in sorted(photos.iterdir())]
-    with DecodePool(preprocessing, Limits(), workers, 30, thumbnails=thumbnails) as pool:
-        for path, result in pool.decode(paths):
-            if not isinstance(result, Decoded):
-                raise result
-            yield Path(os.fsdecode(path)).name, result.pixels
+        some = [pixels[name] for name in sorted(pixels)[:COMPARED]]
+        single, exact = embed_alone(bundle.OnnxEmbedder(self._bundle()), some)
+        _, ours = embed_alone(self._fast(), some)
+        return {"single_precision_alone": single.figures(), **compared(ours, exact)}
 
 
 def beside_rclip(

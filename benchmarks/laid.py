@@ -50,6 +50,7 @@ def _mosaic(pictures: Iterator[Path]) -> Image.Image:
     width, height = LARGE[0] // SIDE, LARGE[1] // SIDE
     mosaic = Image.new("RGB", LARGE)
     for place in range(SIDE * SIDE):
-        tile = Image.open(next(pictures)).convert("RGB").resize((width, height))
+        with Image.open(next(pictures)) as opened:
+            tile = opened.convert("RGB").resize((width, height))
         mosaic.paste(tile, (place % SIDE * width, place // SIDE * height))
     return mosaic

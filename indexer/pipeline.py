@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder
 from indexer.embedding import Vector, embed_batch
@@ -25,7 +24,7 @@ from indexer.pictures.limits import Limits
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import Thumbnails
 from indexer.planning import Pending, RootPlan
-from storage.catalog import Batch, Catalog
+from storage.catalog import Batch, Catalog, View
 from storage.perceptual import put_hashes
 from storage.records import (
     ContentRecord,
@@ -173,9 +172,12 @@ class Pipeline:
 
     def _settled_content(self, sha256: bytes) -> int | None:
         with self._catalog.view() as view:
-            content_id = view.content_id(sha256)
-            if content_id is not None and view.has_vector(content_id, self._space.id):
-                return content_id
+            return self._settled(view, sha256)
+
+    def _settled(self, view: View, sha256: bytes) -> int | None:
+        content_id = view.content_id(sha256)
+        if content_id is not None and view.has_vector(content_id, self._space.id):
+            return content_id
         return None
 
     def _batches(self, feed: Feed) -> Iterator[list[Outcome]]:
@@ -192,29 +194,28 @@ class Pipeline:
 
     def _embed(self, outcomes: Sequence[Outcome]) -> Vectors:
         """Vectors of the bytes that the space does not have."""
-        fresh: dict[bytes, NDArray[np.uint8]] = {}
-        for outcome in outcomes:
-            if isinstance(outcome.result, Decoded) and self._is_fresh(outcome.result.sha256):
-                fresh.setdefault(outcome.result.sha256, outcome.result.pixels)
+        decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
+        with self._catalog.view() as view:
+            fresh = {d.sha256: d.pixels for d in decoded if self._is_fresh(view, d.sha256)}
         if not fresh:
             return {}
         self._uncommitted |= fresh.keys()
         vectors = embed_batch(self._embedder(), np.stack(list(fresh.values())))
         return dict(zip(fresh, vectors, strict=True))
 
-    def _is_fresh(self, sha256: bytes) -> bool:
+    def _is_fresh(self, view: View, sha256: bytes) -> bool:
         if sha256 in self._uncommitted:
             return False
-        return self._again or self._settled_content(sha256) is None
+        return self._again or self._settled(view, sha256) is None
 
     def _commit(self, outcomes: Sequence[Outcome], vectors: Vectors) -> _Committed:
         """Write one batch, in the writer's thread."""
         did = _Committed(len(outcomes), vectors)
         with self._catalog.batch() as batch:
+            ids = self._put_contents(batch, outcomes)
             for outcome in outcomes:
-                self._put_file(batch, outcome, did)
-            records = [self._record(batch, sha256, vector) for sha256, vector in vectors.items()]
-            batch.put_embeddings(records)
+                self._put_file(batch, outcome, ids, did)
+            batch.put_embeddings(self._record(ids[key], vector) for key, vector in vectors.items())
         self._keep_thumbnails(outcomes)
         return did
 
@@ -245,12 +246,20 @@ class Pipeline:
             Progress("embedding", self._done, self._total, report.embedded, report.failed, seconds)
         )
 
-    def _put_file(self, batch: Batch, outcome: Outcome, did: _Committed) -> None:
+    def _put_contents(self, batch: Batch, outcomes: Sequence[Outcome]) -> dict[bytes, int]:
+        """Record what was decoded; the ids of the contents by their SHA-256."""
+        decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
+        ids = {each.sha256: batch.add_content(_content_record(each)) for each in decoded}
+        put_hashes(batch, {ids[each.sha256]: each.phash for each in decoded})
+        return ids
+
+    def _put_file(
+        self, batch: Batch, outcome: Outcome, ids: dict[bytes, int], did: _Committed
+    ) -> None:
         result, item = outcome.result, outcome.item
         content_id, signature, reason = None, item.signature, None
         if isinstance(result, Decoded):
-            content_id = batch.add_content(_content_record(result))
-            put_hashes(batch, {content_id: result.phash})
+            content_id = ids[result.sha256]
             signature = result.signature
         elif isinstance(result, int):
             content_id = result
@@ -269,9 +278,7 @@ class Pipeline:
         is_fresh = isinstance(result, Decoded) and result.sha256 in did.vectors
         did.known += content_id is not None and not is_fresh
 
-    def _record(self, batch: Batch, sha256: bytes, vector: Vector | None) -> EmbeddingRecord:
-        content_id = batch.content_id(sha256)
-        assert content_id is not None  # its file was put a moment ago, in the same transaction
+    def _record(self, content_id: int, vector: Vector | None) -> EmbeddingRecord:
         reason = None if vector is not None else f"{self._space.model} gave no finite vector"
         return EmbeddingRecord(self._space.id, content_id, vector, reason)
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import engine as sqlite
+from storage import statements
 from storage.backups import back_up, drop_backups, is_due
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
@@ -207,16 +208,12 @@ class View:
 
     def content_id(self, sha256: bytes) -> int | None:
         """The content with these bytes."""
-        return self.connection.scalar(select(contents.c.id).where(contents.c.sha256 == sha256))
+        return self.connection.scalar(statements.CONTENT_ID, {"sha256": sha256})
 
     def has_vector(self, content_id: int, space_id: int) -> bool:
         """Whether the space has a vector for the content."""
-        query = select(embeddings.c.content_id).where(
-            embeddings.c.content_id == content_id,
-            embeddings.c.space_id == space_id,
-            embeddings.c.vector.is_not(None),
-        )
-        return self.connection.execute(query).first() is not None
+        asked = {"content_id": content_id, "space_id": space_id}
+        return self.connection.execute(statements.VECTOR_OF, asked).first() is not None
 
 
 class Batch(View):
@@ -260,17 +257,12 @@ class Batch(View):
         known = self.content_id(content.sha256)
         if known is not None:
             return known
-        return self._id(insert(contents).values(**content.columns()).returning(contents.c.id))
+        return int(self.connection.execute(statements.ADD_CONTENT, content.columns()).scalar_one())
 
     def put_file(self, file: FileRecord) -> None:
         """Record a file as it is now; the same path again replaces what was known of it."""
-        values = file.columns()
-        changed = {k: v for k, v in values.items() if k not in ("root_id", "folder", "name")}
         before = self._content_of(file)
-        row = upsert(photos).values(**values)
-        self.connection.execute(
-            row.on_conflict_do_update(index_elements=["root_id", "folder", "name"], set_=changed)
-        )
+        self.connection.execute(statements.PUT_FILE, file.columns())
         if file.content_id is not None:
             self._revive(file.content_id)
         if before is not None and before != file.content_id:
@@ -349,13 +341,8 @@ class Batch(View):
         return [row[1] for row in rows]
 
     def _content_of(self, file: FileRecord) -> int | None:
-        return self.connection.scalar(
-            select(photos.c.content_id).where(
-                photos.c.root_id == file.root_id,
-                photos.c.folder == file.folder,
-                photos.c.name == file.name,
-            )
-        )
+        place = {"root_id": file.root_id, "folder": file.folder, "name": file.name}
+        return self.connection.scalar(statements.CONTENT_AT, place)
 
     def _orphan(self, content_ids: Sequence[int]) -> None:
         """Take contents that have no photo left out of every space's living rows."""
@@ -376,11 +363,7 @@ class Batch(View):
 
     def _revive(self, content_id: int) -> None:
         """Bring a content back that had no photo; to a snapshot, its vectors are new."""
-        back = self.connection.execute(
-            update(contents)
-            .where(contents.c.id == content_id, contents.c.orphaned_at.is_not(None))
-            .values(orphaned_at=None)
-        )
+        back = self.connection.execute(statements.REVIVE, {"content_id": content_id})
         if back.rowcount:
             self.connection.execute(
                 update(embeddings)

@@ -36,6 +36,8 @@ _PACKAGES = str(Path(__file__).resolve().parents[2])
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _MAX_HEADER = 1 << 16
 _MAX_THUMBNAILS = 1 << 22
+_PIPE_BYTES = 1 << 20
+"""The most that a process may ask for by Linux' defaults."""
 
 
 class CrashedError(Exception):
@@ -75,6 +77,7 @@ class DecodeProcess:
             raise GlimpseError(f"no process to decode pictures can be started: {error}") from error
         streams = self._process.stdin, self._process.stdout, self._process.stderr
         self._requests, self._answers, self._complaints = map(_present, streams)
+        _widen(self._answers)
 
     def begin(self) -> None:
         """Send the settings and wait until the process is ready. Raises GlimpseError."""
@@ -168,6 +171,14 @@ def _split(
         thumbnails[edge] = bytes(view[at : at + length])
         at += length
     return view[:pixels], thumbnails
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Make room for a whole answer, so that neither side waits for the other's part of it (Linux)."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl  # Windows has none
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _present(stream: IO[bytes] | None) -> IO[bytes]:

@@ -5,8 +5,10 @@ reads the same graph that ONNX Runtime runs; `python -m benchmarks.indexing` say
 Building only: a query is one picture, and ONNX Runtime has answered it before OpenVINO has compiled.
 """
 
+import json
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.runtime.bundle import IMAGE, Bundle, OnnxEmbedder
+from indexer.runtime.memory import return_large_blocks
 
 __all__ = ["HalfEmbedder", "HalfSession", "works_here"]
 
@@ -28,6 +31,8 @@ SAMPLE = 8
 """Pictures on which the two precisions are compared; smaller batches are not worth the compiling."""
 CLOSE = 0.999
 """Mean cosine from which rows count as the same."""
+AGREEMENT = "half.json"
+"""Beside the graphs: how near the rows came, and in which OpenVINO."""
 
 
 def works_here() -> bool:
@@ -89,9 +94,10 @@ class HalfSession:
 
 
 class HalfEmbedder(OnnxEmbedder):
-    """A bundle whose image tower runs in bfloat16, once it gave the same rows for the first pictures that came.
+    """A bundle whose image tower runs in bfloat16, if it gave the same rows for the first pictures that came.
 
-    They are rows of the same space. Where they differ, or the graph cannot run, all stays in single precision.
+    They are rows of the same space. Where they differ, or the graph cannot run, all stays in single precision. The
+    comparison costs seconds; it is made once, and kept in the bundle.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 0) -> None:
@@ -106,28 +112,52 @@ class HalfEmbedder(OnnxEmbedder):
         return super().embed_images(pixels)
 
     def _decide(self, pixels: NDArray[np.uint8]) -> None:
-        """Replace the session of the image tower, if that changes nothing."""
-        expected = super().embed_images(pixels)
-        del self._sessions[IMAGE]  # first, so that only one of them is in memory
+        """Run the image tower in bfloat16 from here on, if that changes nothing."""
+        return_large_blocks()
+        name = self.bundle.name
         try:
-            half = HalfSession(self.bundle.folder / IMAGE, self.preprocessing.size, self._threads)
-            cosine = _cosine(expected, half.run(pixels))
+            cosine = _kept_agreement(self.bundle.folder)
+            if cosine is None:
+                cosine = self._compare(pixels)
+                _keep_agreement(self.bundle.folder, cosine)
+            if cosine >= CLOSE:
+                self._sessions[IMAGE] = self._half()
+            else:
+                log.warning("%s stays in single precision: cosine %.4f", name, cosine)
         except RuntimeError as error:
-            log.warning("%s stays in single precision: %s", self.bundle.name, error)
-            return
-        log.info("%s in bfloat16: mean cosine %.5f", self.bundle.name, cosine)
-        if cosine >= CLOSE:
-            self._sessions[IMAGE] = half
-        else:
-            log.warning("%s stays in single precision: cosine %.4f", self.bundle.name, cosine)
+            log.warning("%s stays in single precision: %s", name, error)
+
+    def _compare(self, pixels: NDArray[np.uint8]) -> float:
+        """The mean cosine of rows in the two precisions, of which only one is in memory at a time."""
+        expected = super().embed_images(pixels)
+        del self._sessions[IMAGE]
+        found = self._half().run(pixels)
+        sound = np.isfinite(expected).all(axis=1)  # some pictures have no numbers in either
+        return (
+            float(np.einsum("nd,nd->n", expected[sound], found[sound]).mean())
+            if sound.any()
+            else 0.0
+        )
+
+    def _half(self) -> HalfSession:
+        return HalfSession(self.bundle.folder / IMAGE, self.preprocessing.size, self._threads)
 
 
-def _cosine(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """The mean over unit rows, without those that even single precision gives no numbers for."""
-    sound = np.isfinite(expected).all(axis=1)
-    return (
-        float(np.einsum("nd,nd->n", expected[sound], found[sound]).mean()) if sound.any() else 0.0
-    )
+def _kept_agreement(folder: Path) -> float | None:
+    """What `_keep_agreement` wrote, unless for another OpenVINO."""
+    try:
+        kept = json.loads((folder / AGREEMENT).read_text(encoding="utf-8"))
+        return float(kept["cosine"]) if kept["openvino"] == version("openvino") else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep_agreement(folder: Path, cosine: float) -> None:
+    text = json.dumps({"openvino": version("openvino"), "cosine": round(cosine, 6)}) + "\n"
+    try:
+        (folder / AGREEMENT).write_text(text, encoding="utf-8")
+    except OSError as error:  # then it is compared again
+        log.warning("%s cannot be written: %s", folder / AGREEMENT, error)
 
 
 def _keep(request: object, rows: NDArray[np.float32]) -> None:

@@ -21,8 +21,11 @@ ort.disable_telemetry_events()
 class Session:
     """One graph with one input and one output, on the CPU. Safe to run from several threads."""
 
-    def __init__(self, graph: Path, threads: int = 0) -> None:
-        """`threads` is how many cores one run may use; 0 takes all. Raises ModelError."""
+    def __init__(self, graph: Path, threads: int = 0, at_once: int | None = None) -> None:
+        """`threads` is how many cores one run may use; 0 takes all. A batch is run `at_once` rows at a time.
+
+        Raises ModelError.
+        """
         try:
             self._session = ort.InferenceSession(
                 str(graph), _options(threads), providers=["CPUExecutionProvider"]
@@ -31,14 +34,17 @@ class Session:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"{graph}: damaged, or not for this runtime ({reason})") from error
         self._input = self._session.get_inputs()[0].name
+        self._at_once = at_once
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Rows (n, dim) for a batch. Raises RuntimeError where the runtime gives up."""
+        """Rows (n, dim) for a batch, which is not empty. Raises RuntimeError where the runtime gives up."""
+        step = self._at_once or len(values)
+        parts = (values[start : start + step] for start in range(0, len(values), step))
         try:
-            rows: NDArray[np.float32] = self._session.run([OUTPUT], {self._input: values})[0]
+            rows = [self._session.run([OUTPUT], {self._input: part})[0] for part in parts]
         except Exception as error:  # the same, and callers split a batch on RuntimeError
             raise RuntimeError(f"ONNX Runtime: {str(error).strip().splitlines()[0]}") from error
-        return rows
+        return np.concatenate(rows)
 
 
 def _options(threads: int) -> ort.SessionOptions:
