@@ -61,6 +61,14 @@ class Rows:
 
     def take(self, rows: Ids) -> Vectors:
         """These vectors, float32 (m, dim), L2-normalised: float16 has rounded their length off 1."""
+        if len(rows) <= AT_ONCE:
+            return self._decoded(rows)
+        found = np.empty((len(rows), self.dim), np.float32)
+        for start in range(0, len(rows), AT_ONCE):
+            found[start : start + AT_ONCE] = self._decoded(rows[start : start + AT_ONCE])
+        return found
+
+    def _decoded(self, rows: Ids) -> Vectors:
         if not len(rows):
             return np.empty((0, self.dim), np.float32)
         flat = self._checked(rows)
@@ -118,9 +126,8 @@ class MappedRows(Rows):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
             self._let_go()
 
-    def take(self, rows: Ids) -> Vectors:
-        """As `Rows`."""
-        found = super().take(rows)
+    def _decoded(self, rows: Ids) -> Vectors:
+        found = super()._decoded(rows)
         self._let_go()
         return found
 

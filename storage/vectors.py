@@ -57,6 +57,8 @@ class VectorIndex:
         for segment in self.segments:
             rows = segment.find(ids)
             there = rows >= 0
+            if there.all():
+                return segment.rows.take(rows)
             if there.any():
                 out[there] = segment.rows.take(rows[there])
         return out
