@@ -87,9 +87,9 @@ class Rows:
     def cosines(self, query: Vectors, rows: Ids) -> Vectors:
         """Cosines (m,) of a unit vector (dim,) with these rows."""
         parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
-        return np.concatenate(
-            [np.empty(0, np.float32), *(self.take(part) @ query for part in parts)]
-        )
+        # Not `@`: BLAS would share out so little work among threads that other queries need.
+        found = (np.einsum("rd,d->r", self.take(part), query) for part in parts)  # row, dimension
+        return np.concatenate([np.empty(0, np.float32), *found])
 
     def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
         """The k rows nearest to a vector (dim,), best first, by looking at every one."""
