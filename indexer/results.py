@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, overload
@@ -51,10 +51,13 @@ class Photo:
         )
 
 
+KNOWN = [name for name in ContentRecord.__slots__ if name != "size"]
+"""What a photo has from its content; its size is the file's own, which is the same."""
+
+
 def _known(content: ContentRecord) -> dict[str, Any]:
-    values = asdict(content) | {"sha256": content.sha256.hex()}
-    del values["size"]  # the file's own, which is the same
-    return values
+    values = {name: getattr(content, name) for name in KNOWN}
+    return values | {"sha256": content.sha256.hex()}
 
 
 class Relevance(StrEnum):

@@ -65,6 +65,8 @@ def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
 
 def count_photos_of(view: View, content_ids: Sequence[int], where: Filter) -> int:
     """How many photos with these bytes pass the filter."""
+    if not content_ids:
+        return 0
     wanted = conditions(where, view.roots())
     counted = _joined(select(func.count()))
     return sum(
@@ -78,6 +80,8 @@ def photos_of_contents(
 ) -> dict[int, list[PhotoRecord]]:
     """The photos with these bytes that pass the filter, by content, each list in order of ids."""
     found: dict[int, list[PhotoRecord]] = defaultdict(list)
+    if not content_ids:
+        return found
     wanted = conditions(where, view.roots())
     for ids in chunked(content_ids):
         for photo in _select(view, photos.c.content_id.in_(ids), *wanted):

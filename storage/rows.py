@@ -61,6 +61,14 @@ class Rows:
 
     def take(self, rows: Ids) -> Vectors:
         """These vectors, float32 (m, dim), L2-normalised: float16 has rounded their length off 1."""
+        if len(rows) <= AT_ONCE:
+            return self._decoded(rows)
+        found = np.empty((len(rows), self.dim), np.float32)
+        for start in range(0, len(rows), AT_ONCE):
+            found[start : start + AT_ONCE] = self._decoded(rows[start : start + AT_ONCE])
+        return found
+
+    def _decoded(self, rows: Ids) -> Vectors:
         if not len(rows):
             return np.empty((0, self.dim), np.float32)
         flat = self._checked(rows)
@@ -79,9 +87,9 @@ class Rows:
     def cosines(self, query: Vectors, rows: Ids) -> Vectors:
         """Cosines (m,) of a unit vector (dim,) with these rows."""
         parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
-        return np.concatenate(
-            [np.empty(0, np.float32), *(self.take(part) @ query for part in parts)]
-        )
+        # Not `@`: BLAS would share out so little work among threads that other queries need.
+        found = (np.einsum("rd,d->r", self.take(part), query) for part in parts)  # row, dimension
+        return np.concatenate([np.empty(0, np.float32), *found])
 
     def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
         """The k rows nearest to a vector (dim,), best first, by looking at every one."""
@@ -118,9 +126,8 @@ class MappedRows(Rows):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
             self._let_go()
 
-    def take(self, rows: Ids) -> Vectors:
-        """As `Rows`."""
-        found = super().take(rows)
+    def _decoded(self, rows: Ids) -> Vectors:
+        found = super()._decoded(rows)
         self._let_go()
         return found
 

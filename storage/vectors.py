@@ -3,6 +3,8 @@
 Similarity is the inner product of L2-normalised vectors, which is their cosine.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,9 @@ from storage.rows import Halves, Ids, Rows, Vectors
 from storage.segments import Allowed, Segment
 
 __all__ = ["Allowed", "Ids", "VectorIndex", "Vectors", "exact_search", "in_memory"]
+
+FEW = 1000
+"""Vectors that one thread decodes sooner than two agree on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +59,14 @@ class VectorIndex:
     def vectors(self, ids: Ids) -> Vectors:
         """The vectors of living ids, float32 (n, dim), L2-normalised."""
         out = np.empty((len(ids), self.dim), np.float32)
-        for segment in self.segments:
-            rows = segment.find(ids)
-            there = rows >= 0
-            if there.any():
-                out[there] = segment.rows.take(rows[there])
+        with _one_thread() if len(ids) <= FEW else nullcontext():
+            for segment in self.segments:
+                rows = segment.find(ids)
+                there = rows >= 0
+                if there.all():
+                    return segment.rows.take(rows)
+                if there.any():
+                    out[there] = segment.rows.take(rows[there])
         return out
 
     def search(self, query: Vectors, k: int, allowed: Allowed | None = None) -> tuple[Ids, Vectors]:
@@ -76,11 +84,23 @@ class VectorIndex:
         if not np.isfinite(query).all():
             raise UsageError("a query vector is not finite")
         query = np.ascontiguousarray(query, np.float32)
-        parts = [segment.search(query, k, allowed) for segment in self.segments if len(segment)]
+        with _one_thread():
+            parts = [segment.search(query, k, allowed) for segment in self.segments if len(segment)]
         ids = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
         scores = np.concatenate([np.empty(0, np.float32), *(part[1] for part in parts)])
         best = np.argsort(-scores, kind="stable")[:k]
         return ids[best], scores[best]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS in the calling thread alone: one query is too little to share out, and others want the other cores."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # of this thread's own work
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def in_memory(ids: Ids, vectors: Vectors | Halves, change_seq: int = 0) -> VectorIndex:

@@ -1,14 +1,16 @@
 """Snapshots of large spaces: cells lose no result, a small change writes little, damage is never answered with."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage import choosing, embedded, segments, snapshots
+from storage import choosing, embedded, rows, segments, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
@@ -255,3 +257,29 @@ def test_a_snapshot_of_an_earlier_layout_is_written_anew(
     assert needs_publishing(catalog, space)
     snapshots.publish(catalog, space)
     assert [Path(name).suffix for name in files(catalog)] == [".vectors"]
+
+
+def test_a_mapping_that_is_dropped_comes_back(
+    catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped, sizes, unmap = list[None](), itertools.count(), rows._unmap
+    monkeypatch.setattr(rows, "MAPPED", 0)
+    monkeypatch.setattr(rows, "_mapped", lambda: next(sizes))
+    monkeypatch.setattr(rows, "_unmap", lambda data: dropped.append(unmap(data)))
+    snapshots.publish(catalog, space)
+    index = load(catalog, space)
+    before = len(dropped)
+    query = index.vectors(index.ids()[7:8])[0]
+    assert index.search(query, 3)[0][0] == index.ids()[7]
+    assert len(dropped) > before
+
+
+def test_many_threads_get_what_one_gets(catalog: Catalog, space: SpaceRecord) -> None:
+    snapshots.publish(catalog, space)
+    index = load(catalog, space)
+    queries = made(64, seed=5)
+    alone = [index.search(query, 20)[0].tolist() for query in queries]
+    fresh = load(catalog, space)  # none of its blocks is checked yet
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda query: fresh.search(query, 20)[0].tolist(), queries))
+    assert together == alone
