@@ -65,7 +65,10 @@ bench-quick: .venv/installed-dev
 
 ## bench-training: pictures a second beside lightly's own loop (PHOTOS names JPEGs, such as CIFAR-10's); some ten minutes
 bench-training: .venv/installed-dev
-	$(BIN)/python -m benchmarks.training $(PHOTOS) --out benchmarks/results/training.json
+	for network in resnet10-narrow resnet18; do \
+	    $(BIN)/python -m benchmarks.training $(PHOTOS) --backbone $$network \
+	        --out benchmarks/results/training-$$network.json || exit 1; \
+	done
 
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev

@@ -1,4 +1,4 @@
-"""What an augmentation draws at random, with the draws of torchvision's transforms in their order."""
+"""What an augmentation draws at random and does with it: the draws of torchvision's transforms, in their order."""
 
 import math
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def _scale_brightness(image: Image.Image, factor: float) -> Image.Image:
 
 
 def _scale_contrast(image: Image.Image, factor: float) -> Image.Image:
-    # ImageEnhance's, which finds the mean in Python.
+    # As ImageEnhance does, which finds the mean in Python.
     mean = int(np.asarray(image.convert("L")).mean() + 0.5)
     return Image.blend(Image.new("RGB", image.size, (mean, mean, mean)), image, factor)
 
