@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from indexer.ignores import IGNORE_FILE, EntryTest, Ignores
 from indexer.pictures.decoding import EXTENSIONS, RAW_EXTENSIONS
@@ -30,9 +31,8 @@ _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _REPLACED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A regular file with a picture's suffix."""
+class Candidate(NamedTuple):
+    """A regular file with a picture's suffix; a tuple, which is made in no time for each of a million files."""
 
     path: bytes
     """Relative to the root, parts separated by "/"; any bytes but NUL, of any length."""

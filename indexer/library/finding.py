@@ -1,13 +1,13 @@
 """Asking a library: searches, neighbours, and what is known of photos."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder, Notify
 from indexer.library.opened import Opened
-from indexer.pictures.fetching import fetch_all
 from indexer.progress import silently
 from indexer.query import Query
 from indexer.results import Answer, Photo
@@ -60,13 +60,19 @@ class Finding(Opened):
         top = self._config.search.top if k is None else k
         options = SearchOptions(top, offset, threshold, relevant, sort, include_self)
         marks = Marks(tuple(more), tuple(less))
+        fetched = {}
+        if parsed.urls:
+            # Deferred for start-up time: few queries lead to the web.
+            from indexer.pictures.fetching import fetch_all
+
+            fetched = fetch_all(parsed.urls, self._config.search.url_rules())
         asking = Asking(
             self._spaces,
             self._indexes,
             self._backgrounds,
             self._config.build.limits(),
             self._config.search.fusion,
-            fetch_all(parsed.urls, self._config.search.url_rules()),
+            fetched,
         )
         with self._catalog().view() as view:
             return asking.answer(view, parsed, space, where, marks, options, notify)
@@ -121,13 +127,34 @@ class Finding(Opened):
         """
         with self._catalog().view() as view:
             top = self._config.search.top if k is None else k
-            found = lookup.browsed(view, where, order, top, offset)
+            ids = self._orders.get(
+                view.change_seq(),
+                (where, order),
+                lambda: lookup.ids_in_order(view, where, order),
+            )
+            found = lookup.photos_by_id(view, ids[offset : offset + top].tolist())
         return [Photo.from_record(record) for record in found]
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many photos pass a filter."""
         with self._catalog().view() as view:
-            return lookup.count_matching(view, where)
+            return self._counts.get(
+                view.change_seq(), ("photos", where), lambda: lookup.count_matching(view, where)
+            )
+
+    def moment(self) -> int:
+        """A number that grows with every change of the library: while it is the same, so is what is answered."""
+        with self._catalog().view() as view:
+            return view.change_seq()
+
+    def digest(self, where: Filter = EVERYTHING) -> str:
+        """What tells the photos that pass a filter, with their bytes, from any others; in hex."""
+        with self._catalog().view() as view:
+            return self._counts.get(
+                view.change_seq(),
+                ("digest", where),
+                lambda: sha256(lookup.photo_contents(view, where).tobytes()).hexdigest(),
+            )
 
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
