@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PHOTOS ?= examples/photos
+LARGE ?= /tmp/glimpse-large
 MODEL ?= starter
 CLIPART ?= /usr/share/openclipart
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 DEMO := .demo
 GLIMPSE := $(BIN)/python -m indexer
 
-.PHONY: demo test check crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
+.PHONY: demo test check bench-update bench-cold bench-page crash retrieval relevance tagging atlas duplicates cifar cifar-gpu starter-head clean
 .DEFAULT_GOAL := demo
 
 .venv/made:
@@ -84,6 +85,18 @@ cifar-gpu: .venv/installed-dev
 	for method in simclr moco byol; do \
 	    $(BIN)/python -m benchmarks.cifar $$method $(CIFAR) --backbone resnet18 --epochs 200 || exit 1; \
 	done
+
+## bench-update: a library of 100,000 photos in which nothing, or one photo, is new (LARGE names a folder for it, of 3 GB)
+bench-update: .venv/installed
+	$(BIN)/python -m benchmarks.updating $(LARGE)/100000 --out benchmarks/results/updating.json
+
+## bench-cold: one search as a command of its own over 100,000 photos (RCLIP: `--rclip ENVIRONMENT --rclip-data DIR`)
+bench-cold: .venv/installed
+	$(BIN)/python -m benchmarks.cold $(LARGE)/100000 $(RCLIP) --out benchmarks/results/cold.json
+
+## bench-page: the page over 10,000 and 100,000 photos: first pictures, queries, scrolling
+bench-page: .venv/installed-dev
+	$(BIN)/python -m benchmarks.page $(LARGE) --out benchmarks/results/page.json
 
 ## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
 starter-head: .venv/installed-dev

@@ -55,12 +55,12 @@ def clustered(centres: Vectors, count: int, seed: int = 0) -> Vectors:
     return _near(scenes[rng.integers(len(scenes), size=count)], PHOTO, rng)
 
 
-def make_library(folder: Path, count: int, pictures: Path) -> Path:
+def make_library(folder: Path, count: int, pictures: Path, model: str = "starter") -> Path:
     """A library of `count` photos, besides those embedded; where it lies."""
     root, library = folder / "photos", folder / "library"
     seeds = _lay_seeds(root / "seeds", pictures)
     with Library.open(library, create=True) as opened:
-        opened.build([root], BuildOptions(model="starter"), confirm=lambda question: False)
+        opened.build([root], BuildOptions(model=model), confirm=lambda question: False)
         there = len(opened.photos()) - len(seeds)
         _, centres = opened.vectors()
     catalog = Catalog.open(library)

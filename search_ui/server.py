@@ -11,7 +11,7 @@ from typing import Any
 
 from streamlit.starlette import App
 
-from search_ui import HOST
+from search_ui import HOST, opened
 from search_ui.guard import MIDDLEWARE
 from search_ui.literal import show_error
 from search_ui.routes import ROUTES
@@ -31,6 +31,7 @@ def serve(port: int, *, open_browser: bool) -> None:
         # The socket listens by now: a browser that comes at once waits for a moment.
         url = f"http://{HOST}:{port}"
         sys.stderr.write(f"Glimpse is at {url} (Ctrl-C ends it)\n")
+        threading.Thread(target=opened.warm_up, daemon=True).start()
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         yield {}

@@ -75,6 +75,8 @@ class Finding(Opened):
             fetched,
         )
         with self._catalog().view() as view:
+            if parsed.has_words:
+                self._spaces.load_ahead(view, space)
             return asking.answer(view, parsed, space, where, marks, options, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
