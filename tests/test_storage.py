@@ -323,6 +323,20 @@ def test_a_damaged_catalog_is_refused_and_left_as_it_is(
     assert path.read_bytes() == data
 
 
+def test_nothing_is_written_to_a_catalog_that_turns_out_to_be_damaged(
+    catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_late(self: Catalog) -> None:
+        time.sleep(0.2)
+        raise CatalogDamagedError("it is damaged")
+
+    monkeypatch.setattr(Catalog, "check", find_late)
+    with pytest.raises(CatalogDamagedError), catalog.writer(), catalog.batch() as batch:
+        batch.set_meta("written", "yes")
+    with catalog.view() as view:
+        assert view.get_meta("written") is None
+
+
 def test_a_newer_schema_is_refused(catalog: Catalog) -> None:
     with catalog.batch() as batch:
         batch.set_meta("schema_version", "99")

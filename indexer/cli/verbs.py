@@ -1,5 +1,6 @@
 """The program: its verbs, of which only the one that is asked for is loaded, and how it ends."""
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,6 @@ from importlib import import_module
 import typer
 
 from indexer.cli import console
-from indexer.cli.command import verb
 
 __all__ = ["VERBS", "main", "program"]
 
@@ -33,6 +33,8 @@ VERBS = {
 
 def program(arguments: Sequence[str]) -> typer.Typer:
     """What reads these arguments: the verb that they begin with; all verbs where there is none, as for help."""
+    from indexer.cli.command import verb  # deferred with all that it imports: see `main`
+
     app = typer.Typer(
         name="glimpse",
         help="Find pictures by meaning, in your own folders, on your own machine.",
@@ -54,8 +56,12 @@ def main() -> None:
     """Run the command."""
     # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.disable()  # what is imported stays, and to look through it for garbage takes a tenth of the start
+    app = program(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
     try:
-        code = program(sys.argv[1:])(standalone_mode=False)
+        code = app(standalone_mode=False)
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()
         hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
