@@ -192,7 +192,7 @@ class View:
         columns = photos.c["name", "state", *KnownFile._fields[:-2]]
         query = select(*columns, done).where(photos.c.root_id == root_id, photos.c.folder == folder)
         return {
-            name: KnownFile(*known, STATES[state], is_done)
+            name: KnownFile._make((*known, STATES[state], is_done))
             for name, state, *known, is_done in self.connection.execute(query)
         }
 
