@@ -4,9 +4,8 @@ Nothing is read but folders, and nothing written.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from indexer.discovery import Candidate, Rules, Walk
 from storage.catalog import View
@@ -99,25 +98,24 @@ class _Comparison:
             self._plan.offline_reason = reason
             return self._plan
         self._devices.add(os.stat(self._root.path).st_dev)
-        for folder, candidates in groupby(self._walk, key=lambda c: c.path.rpartition(b"/")[0]):
+        for folder, candidates in self._walk.folders():
             unvisited.discard(folder)
             self._compare_folder(folder, candidates)
         for folder in sorted(unvisited):
-            self._compare_folder(folder, iter(()))
+            self._compare_folder(folder, [])
         self._plan.unreadable = dict(self._walk.unreadable)
         self._judge_missing()
         return self._plan
 
-    def _compare_folder(self, folder: bytes, candidates: Iterator[Candidate]) -> None:
+    def _compare_folder(self, folder: bytes, candidates: Sequence[Candidate]) -> None:
         known = self._view.known_files(self._root.id, folder, self._space_id)
         self._plan.known += len(known)
-        seen = 0
+        self._devices.update({candidate.device for candidate in candidates})
+        above = len(os.path.join(folder, b""))
         for candidate in candidates:
-            seen += 1
-            name = candidate.path.rpartition(b"/")[2]
-            self._devices.add(candidate.device)
+            name = candidate.path[above:]
             self._compare_file(folder, name, candidate, known.pop(name, None))
-        self._on_folder(seen)
+        self._on_folder(len(candidates))
         self._missing += ((os.path.join(folder, name), file) for name, file in known.items())
 
     def _compare_file(

@@ -193,7 +193,7 @@ class View:
         query = select(*columns, done).where(photos.c.root_id == root_id, photos.c.folder == folder)
         return {
             name: KnownFile._make((*known, STATES[state], is_done))
-            for name, state, *known, is_done in self.connection.execute(query)
+            for name, state, *known, is_done in self.connection.execute(query).all()
         }
 
     def content_sizes(self) -> set[int]:
