@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PHOTOS ?= examples/photos
+LARGE ?= /tmp/glimpse-large
 MODEL ?= starter
 TARGET ?= decoding checkpoints queries filters
 SECONDS ?= 3600
@@ -134,6 +135,18 @@ bench-indexing: .venv/installed-dev
 ## bench-gpu: images a second on a graphics card, and how busy building keeps it
 bench-gpu: .venv/installed-dev
 	$(BIN)/python -m benchmarks.gpu $(PHOTOS) --out benchmarks/results/gpu.json
+
+## bench-update: a library of 100,000 photos in which nothing, or one photo, is new (LARGE names a folder for it, of 3 GB)
+bench-update: .venv/installed
+	$(BIN)/python -m benchmarks.updating $(LARGE)/100000 --out benchmarks/results/updating.json
+
+## bench-cold: one search as a command of its own over 100,000 photos (RCLIP: `--rclip ENVIRONMENT --rclip-data DIR`)
+bench-cold: .venv/installed
+	$(BIN)/python -m benchmarks.cold $(LARGE)/100000 $(RCLIP) --out benchmarks/results/cold.json
+
+## bench-page: the page over 10,000 and 100,000 photos: first pictures, queries, scrolling
+bench-page: .venv/installed-dev
+	$(BIN)/python -m benchmarks.page $(LARGE) --out benchmarks/results/page.json
 
 ## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
 starter-head: .venv/installed-dev

@@ -57,13 +57,15 @@ def clustered(centres: Vectors, count: int, seed: int = 0) -> Vectors:
     return _near(scenes[rng.integers(len(scenes), size=count)], PHOTO, rng)
 
 
-def make_library(folder: Path, count: int, pictures: Path, *, files: bool = True) -> Path:
+def make_library(
+    folder: Path, count: int, pictures: Path, model: str = "starter", *, files: bool = True
+) -> Path:
     """A library of `count` photos, besides those embedded; where it lies."""
     root, library = folder / "photos", folder / "library"
     seeds = _lay_seeds(root / "seeds", pictures)
     with Library.open(library, create=True) as opened:
         if files or not Catalog.exists(library):  # or a build would look for what was never there
-            opened.build([root], BuildOptions(model="starter"), confirm=lambda question: False)
+            opened.build([root], BuildOptions(model=model), confirm=lambda question: False)
         there = opened.count() - len(seeds)
         if there >= count:
             return library

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexer.atlas import AtlasOptions, Cluster, PhotoMap
-    from indexer.build import BuildOptions
+    from indexer.build_options import BuildOptions
     from indexer.config import Config
     from indexer.duplicates import DuplicateGroup
     from indexer.embedders import KnownModel, all_names, known_models
@@ -63,7 +63,7 @@ __all__ = [
 _HOME = {
     "Answer": "indexer.results",
     "AtlasOptions": "indexer.atlas",
-    "BuildOptions": "indexer.build",
+    "BuildOptions": "indexer.build_options",
     "BuildReport": "indexer.pipeline",
     "Cluster": "indexer.atlas",
     "Config": "indexer.config",

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from indexer import roots as covering
+from indexer.build_options import BuildOptions
 from indexer.config import Config, RuntimeConfig
 from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
@@ -29,30 +30,9 @@ from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
 
-__all__ = ["BuildListener", "BuildOptions", "build", "rules_of"]
+__all__ = ["BuildListener", "build", "rules_of"]
 
 DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What to build, and how thoroughly."""
-
-    model: str | None = None
-    """The model to embed with; None stays with the library's default space."""
-    space: str | None = None
-    """The name of the space to build."""
-    exclude: tuple[str, ...] = ()
-    """Patterns in gitignore's syntax, besides those of the configuration."""
-    include_hidden: bool = False
-    verify: bool = False
-    """Read every file again and compare its hash; also tries the failed ones again."""
-    rebuild: bool = False
-    """Embed everything again."""
-    dry_run: bool = False
-    """Only count what would be read."""
-    adopt: bool = False
-    """Make the space the library's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +232,12 @@ class _Run:
             self._listener.notify(str(error))
 
     def _finish(self, catalog: Catalog) -> None:
-        with catalog.batch() as batch:
-            batch.purge_orphans(self._config.library.keep_removed_days * DAY_S)
+        keep_s = self._config.library.keep_removed_days * DAY_S
+        with catalog.view() as view:
+            is_due = bool(view.orphans(keep_s))
+        if is_due:
+            with catalog.batch() as batch:
+                batch.purge_orphans(keep_s)
         with catalog.view() as view:
             stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
         for space in stale:

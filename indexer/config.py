@@ -16,8 +16,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer.errors import ConfigError
-from indexer.pictures.fetching import UrlRules
-from indexer.pictures.limits import Limits
+from indexer.pictures.limits import Limits, UrlRules
 
 __all__ = ["BuildConfig", "Config", "LibraryConfig", "RuntimeConfig", "SearchConfig", "UiConfig"]
 

@@ -4,9 +4,8 @@ Nothing is read but folders, and nothing written.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from indexer.discovery import Candidate, Rules, Walk
 from storage.catalog import View
@@ -99,36 +98,32 @@ class _Comparison:
             self._plan.offline_reason = reason
             return self._plan
         self._devices.add(os.stat(self._root.path).st_dev)
-        for folder, candidates in groupby(self._walk, key=lambda c: c.path.rpartition(b"/")[0]):
+        for folder, candidates in self._walk.folders():
             unvisited.discard(folder)
             self._compare_folder(folder, candidates)
         for folder in sorted(unvisited):
-            self._compare_folder(folder, iter(()))
+            self._compare_folder(folder, [])
         self._plan.unreadable = dict(self._walk.unreadable)
         self._judge_missing()
         return self._plan
 
-    def _compare_folder(self, folder: bytes, candidates: Iterator[Candidate]) -> None:
+    def _compare_folder(self, folder: bytes, candidates: Sequence[Candidate]) -> None:
         known = self._view.known_files(self._root.id, folder, self._space_id)
         self._plan.known += len(known)
-        seen = 0
+        self._devices.update({candidate.device for candidate in candidates})
+        above = len(os.path.join(folder, b""))
         for candidate in candidates:
-            seen += 1
-            name = candidate.path.rpartition(b"/")[2]
-            signature = Signature(
-                candidate.size, candidate.mtime_ns, candidate.ctime_ns, candidate.device
-            )
-            self._devices.add(candidate.device)
-            self._compare_file(folder, name, signature, known.pop(name, None))
-        self._on_folder(seen)
+            name = candidate.path[above:]
+            self._compare_file(folder, name, candidate, known.pop(name, None))
+        self._on_folder(len(candidates))
         self._missing += ((os.path.join(folder, name), file) for name, file in known.items())
 
     def _compare_file(
-        self, folder: bytes, name: bytes, now: Signature, known: KnownFile | None
+        self, folder: bytes, name: bytes, now: Candidate, known: KnownFile | None
     ) -> None:
-        same = known is not None and known.signature.same_bytes(now)
-        if same and known is not None and known.signature.device != now.device:
-            self._renumbered[known.signature.device] = now.device
+        same = known is not None and _same_bytes(known, now)
+        if same and known is not None and known.device != now.device:
+            self._renumbered[known.device] = now.device
         if known is None or not same or self._hash_all or _is_racy(known):
             self._read(folder, name, now, is_new=known is None)
         elif known.state is State.FAILED:
@@ -140,8 +135,9 @@ class _Comparison:
             if known.state is not State.PRESENT:
                 self._mark(State.PRESENT, known)
 
-    def _read(self, folder: bytes, name: bytes, now: Signature, *, is_new: bool) -> None:
-        self._plan.pending.append(Pending(self._root, folder, name, now, is_new))
+    def _read(self, folder: bytes, name: bytes, now: Candidate, *, is_new: bool) -> None:
+        signature = Signature(now.size, now.mtime_ns, now.ctime_ns, now.device)
+        self._plan.pending.append(Pending(self._root, folder, name, signature, is_new))
 
     def _mark(self, state: State, known: KnownFile) -> None:
         self._plan.states.setdefault(state, []).append(known.id)
@@ -149,7 +145,7 @@ class _Comparison:
     def _judge_missing(self) -> None:
         """Tell the files that are gone from those that are only out of sight."""
         for path, known in self._missing:
-            device = known.signature.device
+            device = known.device
             if self._walk.missed(path):
                 continue
             if self._left_out(path):
@@ -164,8 +160,13 @@ class _Comparison:
         return by_rule and os.path.lexists(os.path.join(self._root.path, path))
 
 
+def _same_bytes(known: KnownFile, now: Candidate) -> bool:
+    """Whether the file can be taken as unchanged; a device may be renumbered at any boot."""
+    return (known.size, known.mtime_ns, known.ctime_ns) == (now.size, now.mtime_ns, now.ctime_ns)
+
+
 def _is_racy(known: KnownFile) -> bool:
-    return known.signature.ctime_ns >= known.read_at_ns - RACY_NS
+    return known.ctime_ns >= known.read_at_ns - RACY_NS
 
 
 def _why_offline(path: bytes, was_empty: bool) -> str | None:

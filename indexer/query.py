@@ -6,7 +6,7 @@ from typing import Self
 
 from indexer.errors import QueryError
 from indexer.grammar import URL_PREFIXES, operands
-from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term
+from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
 
 __all__ = ["ImageSource", "Query"]
 
@@ -58,6 +58,11 @@ class Query:
                 'there is nothing in the query; try: glimpse search "a dog on a beach"'
             )
         return query
+
+    @property
+    def has_words(self) -> bool:
+        """Whether any term is text."""
+        return any(isinstance(term.what, Text) for term in self.terms)
 
     @property
     def urls(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Which folders a library covers, and what becomes of photos whose file is not where it was."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from indexer.errors import UsageError
@@ -39,22 +39,22 @@ def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
     A folder inside a root belongs to that root; a root inside a new one becomes part of it, so that no file is known
     by two paths.
     """
-    wanted: set[int] = set()
     for folder in folders:
-        with catalog.batch() as batch:
-            roots = batch.roots()
-            covering = next((root for root in roots if covers(root.path, folder)), None)
-            if covering is not None:
-                wanted.add(covering.id)
-                continue
-            new = batch.add_root(folder)
-            for inner in roots:
-                if covers(folder, inner.path):
-                    batch.absorb_root(inner.id, new, os.path.relpath(inner.path, folder))
-                    wanted.discard(inner.id)
-            wanted.add(new)
+        with catalog.view() as view:
+            roots = view.roots()
+        if not any(covers(root.path, folder) for root in roots):
+            _add(catalog, folder, roots)
     with catalog.view() as view:
-        return [root for root in view.roots() if root.id in wanted]
+        roots = view.roots()
+    return [root for root in roots if any(covers(root.path, folder) for folder in folders)]
+
+
+def _add(catalog: Catalog, folder: bytes, roots: Sequence[RootRecord]) -> None:
+    with catalog.batch() as batch:
+        new = batch.add_root(folder)
+        for inner in roots:
+            if covers(folder, inner.path):
+                batch.absorb_root(inner.id, new, os.path.relpath(inner.path, folder))
 
 
 def would_cover(folders: Sequence[bytes], roots: Sequence[RootRecord]) -> list[RootRecord]:
@@ -96,10 +96,18 @@ def settle(
             report.kept += len(goes)
             states.setdefault(State.OFFLINE, []).extend(goes)
             goes = []
-        with catalog.batch() as batch:
-            batch.set_root_offline(plan.root.id, plan.offline_reason)
-            for state, ids in states.items():
-                batch.set_states(ids, state)
-                report.states[state] = report.states.get(state, 0) + len(ids)
-            batch.remove_files(goes)
         report.removed += len(goes)
+        for state, ids in states.items():
+            report.states[state] = report.states.get(state, 0) + len(ids)
+        if goes or states or plan.offline_reason != plan.root.offline_reason:
+            _record(catalog, plan, states, goes)
+
+
+def _record(
+    catalog: Catalog, plan: RootPlan, states: Mapping[State, Sequence[int]], goes: Sequence[int]
+) -> None:
+    with catalog.batch() as batch:
+        batch.set_root_offline(plan.root.id, plan.offline_reason)
+        for state, ids in states.items():
+            batch.set_states(ids, state)
+        batch.remove_files(goes)

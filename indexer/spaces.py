@@ -12,6 +12,7 @@ from indexer.config import RuntimeConfig
 from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Model, Notify
 from indexer.errors import ModelError, NoTextError, UsageError
+from indexer.progress import silently
 from indexer.runtime import bundle
 from indexer.runtime.devices import Device, pick_device
 from storage.catalog import Batch, View
@@ -88,7 +89,7 @@ class Spaces:
         self._library = folder
         self._models = folder / MODELS
         self._config = config
-        self._embedders: dict[str, Embedder] = {}
+        self._embedders: dict[str, bundle.OnnxEmbedder] = {}
         self._builders: dict[str, Embedder] = {}
 
     def find(self, view: View, model: str | None, name: str | None) -> SpaceRecord | None:
@@ -124,7 +125,7 @@ class Spaces:
         notify(f"preparing {model.name} for this machine (once)")
         export(model, self._models)
 
-    def embedder(self, space: SpaceRecord, notify: Notify) -> Embedder:
+    def embedder(self, space: SpaceRecord, notify: Notify) -> bundle.OnnxEmbedder:
         """The space's embedder on the processor; a model whose export is gone is exported again."""
         if space.fingerprint not in self._embedders:
             folder = self.folder(space)
@@ -136,6 +137,14 @@ class Spaces:
                 embedder = bundle.load(folder, self._config.threads)
             self._embedders[space.fingerprint] = embedder
         return self._embedders[space.fingerprint]
+
+    def load_ahead(self, view: View, name: str | None) -> None:
+        """Begin to load what reads words in the space of that name, while vectors are loaded; nothing for others."""
+        name = view.get_meta(DEFAULT) if name is None else name
+        space = next((space for space in view.spaces() if space.name == name), None)
+        if space is None or not space.reads_text or not self.folder(space).exists():
+            return
+        self.embedder(space, silently).load_ahead()
 
     def builder(self, space: SpaceRecord, notify: Notify) -> Embedder:
         """The embedder to build with: on an accelerator where there is one, in half precision where that may be."""

@@ -1,6 +1,7 @@
 """What a library holds: its roots, its spaces, its sizes on disk."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from indexer.atlas.kept import MAPS
@@ -50,8 +51,18 @@ def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
 
 def sizes(folder: Path) -> dict[str, int]:
     """Bytes on disk by part; looks at every file of the library."""
-    parts = {"catalog": f"{CATALOG}*", **{name: f"{name}/**/*" for name in DERIVED}}
-    return {
-        part: sum(file.stat().st_size for file in folder.glob(pattern) if file.is_file())
-        for part, pattern in parts.items()
-    }
+    catalog = sum(file.stat().st_size for file in folder.glob(f"{CATALOG}*"))
+    return {"catalog": catalog, **{name: _size(folder / name) for name in DERIVED}}
+
+
+def _size(folder: Path | str) -> int:
+    """Bytes in a folder and those below; what vanishes meanwhile counts nothing."""
+    size = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                size += _size(entry.path)
+                continue
+            with suppress(FileNotFoundError):
+                size += entry.stat(follow_symlinks=False).st_size
+    return size

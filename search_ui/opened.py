@@ -1,13 +1,15 @@
 """The one library that the page shows, opened once for all its visitors."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
 from indexer import Config, Library
+from indexer.errors import GlimpseError
 
-__all__ = ["arguments", "choose", "config", "library", "space"]
+__all__ = ["arguments", "choose", "config", "library", "space", "warm_up"]
 
 
 @dataclass(slots=True)
@@ -49,3 +51,14 @@ def arguments() -> list[str]:
 def space() -> str | None:
     """The space to ask where the address names none; None stands for the library's default."""
     return _choice.space
+
+
+def warm_up() -> None:
+    """Ask what every visitor's first pages ask, so that it is known by then; what goes wrong the page will tell."""
+    with suppress(GlimpseError):
+        found = library()
+        found.status()
+        found.browse(1)
+        found.count()
+        found.facets()
+        found.search("a photo", 1, space=space())

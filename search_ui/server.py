@@ -12,6 +12,7 @@ from typing import Any
 
 from streamlit.starlette import App
 
+from search_ui import opened
 from search_ui.access.address import is_loopback
 from search_ui.access.password import Lock
 from search_ui.guard import middleware
@@ -38,7 +39,11 @@ def serve(host: str, port: int, lock: Lock | None, *, open_browser: bool) -> Non
         url = f"http://{_named(host)}:{port}"
         sys.stderr.write(f"Glimpse is at {url} (Ctrl-C ends it)\n")
         if not is_loopback(host):
-            sys.stderr.write(f"{PLAIN}\n")
+            sys.stderr.write(
+                f"{PLAIN}\
+"
+            )
+        threading.Thread(target=opened.warm_up, daemon=True).start()
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         yield {}

@@ -8,6 +8,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +36,6 @@ from storage.records import (
     FileRecord,
     KnownFile,
     RootRecord,
-    Signature,
     SpaceRecord,
     State,
 )
@@ -44,6 +44,7 @@ from storage.tables import contents, embeddings, meta, photos, removals, roots, 
 __all__ = ["Batch", "Catalog", "View"]
 
 CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
+STATES = {state.value: state for state in State}
 
 
 def chunked(ids: Sequence[int]) -> Iterator[list[int]]:
@@ -59,6 +60,7 @@ class Catalog:
         self.folder = folder
         self._engine = engine
         self._writes = engine.execution_options(write=True)
+        self._checked: Future[None] | None = None
 
     @classmethod
     def open(cls, folder: Path, *, create: bool = False, busy_timeout_s: float = 5.0) -> "Catalog":
@@ -125,10 +127,18 @@ class Catalog:
 
     @contextmanager
     def writer(self) -> Iterator[None]:
-        """Be the one writer of this library, or raise LibraryLockedError."""
-        with writer_lock(self.folder):
-            self.check()
-            yield
+        """Be the one writer of this library, or raise LibraryLockedError.
+
+        The catalog is checked beside what is only read, since that takes as long as reading all of it; the
+        first batch waits for the end of it. Raises CatalogDamagedError, at the latest when all is done.
+        """
+        with writer_lock(self.folder), ThreadPoolExecutor(1, "glimpse-check") as aside:
+            self._checked = aside.submit(self.check)
+            try:
+                yield
+                self._checked.result()
+            finally:
+                self._checked = None
 
     @contextmanager
     def view(self) -> Iterator["View"]:
@@ -139,6 +149,8 @@ class Catalog:
     @contextmanager
     def batch(self) -> Iterator["Batch"]:
         """Write in one transaction, the commit point; an exception undoes all of it."""
+        if self._checked is not None:
+            self._checked.result()
         with self._writes.begin() as connection:
             seq = connection.scalar(select(meta.c.value).where(meta.c.key == "change_seq"))
             batch = Batch(connection, int(seq or 0) + 1)
@@ -189,22 +201,22 @@ class View:
         done = exists().where(
             embeddings.c.space_id == (space_id or 0), embeddings.c.content_id == photos.c.content_id
         )
-        columns = photos.c["id", "name", "size", "mtime_ns", "ctime_ns", "device", "read_at_ns"]
-        query = select(*columns, photos.c.content_id, photos.c.state, done).where(
-            photos.c.root_id == root_id, photos.c.folder == folder
-        )
+        columns = photos.c["name", "state", *KnownFile._fields[:-2]]
+        query = select(*columns, done).where(photos.c.root_id == root_id, photos.c.folder == folder)
         return {
-            name: KnownFile(
-                id, Signature(size, mtime, ctime, device), read_at, content, State(state), has
-            )
-            for id, name, size, mtime, ctime, device, read_at, content, state, has in (
-                self.connection.execute(query)
-            )
+            name: KnownFile._make((*known, STATES[state], is_done))
+            for name, state, *known, is_done in self.connection.execute(query).all()
         }
 
     def content_sizes(self) -> set[int]:
         """Sizes in bytes of all known contents: only a file of such a size can be a copy of one."""
         return set(self.connection.scalars(select(contents.c.size).distinct()))
+
+    def orphans(self, older_than_s: float) -> list[tuple[int, bytes]]:
+        """Ids and hashes of contents that no photo has had for that long."""
+        due = contents.c.orphaned_at <= time.time() - older_than_s
+        rows = self.connection.execute(select(contents.c.id, contents.c.sha256).where(due))
+        return [(id, sha256) for id, sha256 in rows]
 
     def content_id(self, sha256: bytes) -> int | None:
         """The content with these bytes."""
@@ -332,8 +344,7 @@ class Batch(View):
 
     def purge_orphans(self, older_than_s: float) -> list[bytes]:
         """Delete contents that no photo has had for that long, with their vectors; their hashes."""
-        due = contents.c.orphaned_at <= time.time() - older_than_s
-        rows = self.connection.execute(select(contents.c.id, contents.c.sha256).where(due)).all()
+        rows = self.orphans(older_than_s)
         for chunk in chunked([row[0] for row in rows]):
             for table in (embeddings, tags):
                 self.connection.execute(delete(table).where(table.c.content_id.in_(chunk)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     FromClause,
+    Row,
     Select,
     case,
     func,
@@ -66,12 +66,11 @@ def facets(view: View, where: Filter) -> Facets:
     """The counts over the photos that pass the filter."""
     if where.path:  # worked out by Python, photo by photo: once is enough
         where = replace(where, path=None, only=tuple(photo_contents(view, where)[:, 0].tolist()))
-    # One statement each: one for all, over a shared subquery, was measured to take half as long again.
-    counts = {name: _counts(_grouped(view, where, value)) for name, value in VALUES.items()}
-    folders = _grouped(view, where, photos.c.folder, photos.c.root_id)
-    return Facets(
-        tag=count_tags(view, where), folder=_folders(folders.all(), view.roots()), **counts
-    )
+    # One statement for all values: what photos have in common is few rows, which are then added up.
+    rows = _grouped(view, where, *VALUES.values())
+    counts = {name: _counts((row[i], row[-1]) for row in rows) for i, name in enumerate(VALUES)}
+    folders = _folders(_grouped(view, where, photos.c.folder, photos.c.root_id), view.roots())
+    return Facets(tag=count_tags(view, where), folder=folders, **counts)
 
 
 def count_tags(view: View, where: Filter) -> Counts:
@@ -79,25 +78,28 @@ def count_tags(view: View, where: Filter) -> Counts:
     given = tags.alias()  # a filter may ask for tags too
     source = PHOTOS.join(given, given.c.content_id == photos.c.content_id)
     query = _query(view, where, source, given.c.label).where(given.c.confidence > 0)
-    return _counts(view.connection.execute(query))
+    return _counts(row for row in view.connection.execute(query))
 
 
 def _grouped(
     view: View, where: Filter, *values: ColumnElement[Any]
-) -> CursorResult[tuple[Any, ...]]:
-    return view.connection.execute(_query(view, where, PHOTOS, *values))
+) -> Sequence[Row[tuple[Any, ...]]]:
+    return view.connection.execute(_query(view, where, PHOTOS, *values)).all()
 
 
 def _query(
     view: View, where: Filter, source: FromClause, *values: ColumnElement[Any]
 ) -> Select[Any]:
-    known = [value.is_not(None) for value in values]
     query = select(*values, func.count()).select_from(source).group_by(*values)
-    return query.where(*known, *conditions(where, view.roots()))
+    return query.where(*conditions(where, view.roots()))
 
 
 def _counts(rows: Iterable[Sequence[Any]]) -> Counts:
-    return _most_frequent((str(value), n) for value, n in rows)
+    counts = Counter[str]()
+    for value, n in rows:
+        if value is not None:
+            counts[str(value)] += n
+    return _most_frequent(counts.items())
 
 
 def _folders(rows: Sequence[Sequence[Any]], roots: Sequence[RootRecord]) -> Counts:

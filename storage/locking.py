@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from storage.errors import LibraryLockedError
 
 __all__ = ["writer_lock"]
@@ -18,6 +16,9 @@ def writer_lock(folder: Path) -> Iterator[None]:
 
     The kernel drops the lock when its holder ends, however it ends.
     """
+    # Deferred for start-up time: who only reads takes no lock.
+    from filelock import FileLock, Timeout
+
     holder = folder / "writer.pid"  # apart from the lock, whose file is emptied by whoever tries it
     lock = FileLock(folder / "writer.lock", timeout=0)
     try:

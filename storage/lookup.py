@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select
 
 from storage.catalog import View, chunked
 from storage.conditions import conditions
@@ -19,7 +19,6 @@ __all__ = [
     "Order",
     "all_photos",
     "allowed_contents",
-    "browsed",
     "count_by_state",
     "count_failures",
     "count_matching",
@@ -28,7 +27,9 @@ __all__ = [
     "count_vectors",
     "failures",
     "get_photo",
+    "ids_in_order",
     "photo_contents",
+    "photos_by_id",
     "photos_of_contents",
 ]
 
@@ -100,7 +101,7 @@ def all_photos(view: View, where: Filter) -> Iterable[PhotoRecord]:
     return _select(view, *conditions(where, view.roots()))
 
 
-def browsed(view: View, where: Filter, order: Order, count: int, offset: int) -> list[PhotoRecord]:
+def ids_in_order(view: View, where: Filter, order: Order) -> NDArray[np.int64]:
     """Photos that pass the filter by the date they were taken, else by the file's, or by when they came in."""
     local = func.strftime("%Y-%m-%dT%H:%M:%S", photos.c.mtime_ns / 10**9, "unixepoch", "localtime")
     date = func.coalesce(contents.c.taken_at, local)
@@ -110,11 +111,15 @@ def browsed(view: View, where: Filter, order: Order, count: int, offset: int) ->
         "added": (photos.c.id.desc(),),
     }
     query = _joined(select(photos.c.id)).where(*conditions(where, view.roots()))
-    ids = view.connection.scalars(query.order_by(*orders[order]).limit(count).offset(offset)).all()
+    return np.fromiter(view.connection.scalars(query.order_by(*orders[order])), np.int64)
+
+
+def photos_by_id(view: View, ids: Sequence[int]) -> list[PhotoRecord]:
+    """What is known of these photos, in this order; those that are not there are left out."""
     found = {
         photo.id: photo for part in chunked(ids) for photo in _select(view, photos.c.id.in_(part))
     }
-    return [found[id] for id in ids]
+    return [found[int(id)] for id in ids if int(id) in found]
 
 
 def count_matching(view: View, where: Filter) -> int:
@@ -138,7 +143,7 @@ def failures(view: View) -> list[PhotoRecord]:
     unembedded = (
         select(photos.c.id, embeddings.c.reason)
         .join(embeddings, embeddings.c.content_id == photos.c.content_id)
-        .where(embeddings.c.reason.is_not(None))
+        .where(embeddings.c.vector.is_(None))
     )
     reasons: dict[int, str] = {row[0]: row[1] for row in view.connection.execute(unembedded)}
     found = [
@@ -149,15 +154,15 @@ def failures(view: View) -> list[PhotoRecord]:
 
 def count_failures(view: View, root_ids: Sequence[int], space_id: int) -> int:
     """How many photos of these roots could not be read, or have no vector in the space for a reason."""
-    refused = exists().where(
-        embeddings.c.space_id == space_id,
-        embeddings.c.content_id == photos.c.content_id,
-        embeddings.c.reason.is_not(None),
+    refused = select(embeddings.c.content_id).where(
+        embeddings.c.space_id == space_id, embeddings.c.vector.is_(None)
     )
-    query = select(func.count()).where(
-        photos.c.root_id.in_(list(root_ids)), or_(photos.c.state == State.FAILED, refused)
+    in_roots = select(func.count()).where(photos.c.root_id.in_(list(root_ids)))
+    # A file that could not be read has no content, so that none is counted twice.
+    return sum(
+        int(view.connection.scalar(in_roots.where(fault)) or 0)
+        for fault in (photos.c.state == State.FAILED, photos.c.content_id.in_(refused))
     )
-    return int(view.connection.scalar(query) or 0)
 
 
 def count_by_state(view: View) -> dict[tuple[int, State], int]:
@@ -168,17 +173,15 @@ def count_by_state(view: View) -> dict[tuple[int, State], int]:
 
 
 def count_vectors(view: View, space_id: int) -> int:
-    """Living vectors of a space."""
-    query = (
-        select(func.count())
-        .select_from(embeddings.join(contents, contents.c.id == embeddings.c.content_id))
-        .where(
-            embeddings.c.space_id == space_id,
-            embeddings.c.vector.is_not(None),
-            contents.c.orphaned_at.is_(None),
-        )
-    )
-    return int(view.connection.scalar(query) or 0)
+    """Living vectors of a space: all of its rows but the few that have no vector, or no photo."""
+
+    def count(*only: ColumnElement[bool]) -> int:
+        query = select(func.count()).where(embeddings.c.space_id == space_id, *only)
+        return int(view.connection.scalar(query) or 0)
+
+    orphans = select(contents.c.id).where(contents.c.orphaned_at.is_not(None))
+    has_vector = embeddings.c.vector.is_not(None)
+    return count() - count(~has_vector) - count(embeddings.c.content_id.in_(orphans), has_vector)
 
 
 def _joined(query: Select[Any]) -> Select[Any]:

@@ -27,7 +27,20 @@ def m002_tags_and_perceptual_hashes(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX tags_by_label ON tags (label, confidence)")
 
 
-MIGRATIONS: Sequence[Migration] = (m002_tags_and_perceptual_hashes,)
+def m003_indices_of_what_is_rare(connection: Connection) -> None:
+    """Contents without a photo, and without a vector, are found without a look at the others."""
+    connection.exec_driver_sql(
+        "CREATE INDEX contents_orphaned ON contents (orphaned_at) WHERE orphaned_at IS NOT NULL"
+    )
+    connection.exec_driver_sql(
+        "CREATE INDEX embeddings_without_vector ON embeddings (space_id, content_id) WHERE vector IS NULL"
+    )
+
+
+MIGRATIONS: Sequence[Migration] = (
+    m002_tags_and_perceptual_hashes,
+    m003_indices_of_what_is_rare,
+)
 """Step i brings version i + 1 to version i + 2."""
 
 FIRST_VERSION = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,6 @@ class Signature:
     ctime_ns: int
     device: int
 
-    def same_bytes(self, other: "Signature") -> bool:
-        """Whether the file can be taken as unchanged; a device may be renumbered at any boot."""
-        return (self.size, self.mtime_ns, self.ctime_ns) == (
-            other.size,
-            other.mtime_ns,
-            other.ctime_ns,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class RootRecord:
@@ -62,12 +54,14 @@ class RootRecord:
     offline_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """A file as the catalog remembers it."""
+class KnownFile(NamedTuple):
+    """A file as the catalog remembers it; a tuple, since a build compares every one of a library."""
 
     id: int
-    signature: Signature
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
     read_at_ns: int
     content_id: int | None
     state: State

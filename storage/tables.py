@@ -78,6 +78,11 @@ contents = Table(
     Index("contents_by_size", "size"),
     sqlite_autoincrement=True,
 )
+Index(
+    "contents_orphaned",
+    contents.c.orphaned_at,
+    sqlite_where=contents.c.orphaned_at.is_not(None),
+)
 
 photos = Table(
     "photos",
@@ -123,6 +128,12 @@ embeddings = Table(
     Column("reason", Text),
     Column("change_seq", BigInteger, nullable=False),
     Index("embeddings_by_change", "space_id", "change_seq"),
+)
+Index(
+    "embeddings_without_vector",
+    embeddings.c.space_id,
+    embeddings.c.content_id,
+    sqlite_where=embeddings.c.vector.is_(None),
 )
 
 tags = Table(

@@ -172,9 +172,11 @@ def test_a_reader_that_leaves_early_is_no_error(built: Run, library_folder: Path
 
 def test_a_search_imports_none_of_the_heavy_frameworks(built: Run, library_folder: Path) -> None:
     program = (
-        "import sys; from indexer.cli import app\n"
-        f"app(['search', 'red', '--library', {str(library_folder)!r}], standalone_mode=False)\n"
-        "heavy = {'torch', 'timm', 'open_clip', 'transformers', 'streamlit'} & sys.modules.keys()\n"
+        "import sys; from indexer.cli import program\n"
+        f"arguments = ['search', 'red', '--library', {str(library_folder)!r}]\n"
+        "program(arguments)(arguments, standalone_mode=False)\n"
+        "heavy = {'torch', 'timm', 'open_clip', 'transformers', 'streamlit', 'sklearn', 'umap', 'rich'}\n"
+        "heavy &= sys.modules.keys()\n"
         "assert not heavy, heavy"
     )
     subprocess.run(

@@ -20,7 +20,8 @@ from indexer import Config, Library, Query
 from indexer.errors import GlimpseError, PictureError, QueryError
 from indexer.pictures.addresses import is_public
 from indexer.pictures.fetched import KEPT, Fetched
-from indexer.pictures.fetching import UrlRules, fetch
+from indexer.pictures.fetching import fetch
+from indexer.pictures.limits import UrlRules
 from tests.conftest import RGB, MakePicture, Run
 
 

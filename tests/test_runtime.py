@@ -226,6 +226,22 @@ def test_one_flipped_bit_is_found(copied: Path) -> None:
     assert bundle.verify(copied) == ["image.onnx"]
 
 
+def test_weights_beside_the_graph_answer_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = bundle.load(export(make_model(), tmp_path / "whole"))
+    monkeypatch.setattr("indexer.runtime.export.MAPPED", 0)
+    folder = export(make_model(), tmp_path / "mapped")
+    beside = [path.name for path in folder.iterdir() if path.suffix == ".data"]
+    assert sorted(beside) == ["image.onnx.data", "text.onnx.data"]
+    mapped = bundle.load(folder)
+    assert np.array_equal(mapped.embed_texts(["a dog"]), whole.embed_texts(["a dog"]))
+    assert np.array_equal(mapped.embed_images(pictures(2)), whole.embed_images(pictures(2)))
+    (folder / "text.onnx.data").unlink()
+    with pytest.raises(ModelError, match=r"text\.onnx\.data is missing"):
+        bundle.load(folder)
+
+
 def test_a_truncated_graph_is_refused_in_one_line(copied: Path) -> None:
     graph = copied / "image.onnx"
     graph.write_bytes(graph.read_bytes()[:100])

@@ -343,15 +343,29 @@ def test_a_damaged_catalog_is_refused_and_left_as_it_is(
     assert path.read_bytes() == data
 
 
+def test_nothing_is_written_to_a_catalog_that_turns_out_to_be_damaged(
+    catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_late(self: Catalog) -> None:
+        time.sleep(0.2)
+        raise CatalogDamagedError("it is damaged")
+
+    monkeypatch.setattr(Catalog, "check", find_late)
+    with pytest.raises(CatalogDamagedError), catalog.writer(), catalog.batch() as batch:
+        batch.set_meta("written", "yes")
+    with catalog.view() as view:
+        assert view.get_meta("written") is None
+
+
 def test_a_newer_schema_is_refused(catalog: Catalog) -> None:
     with catalog.batch() as batch:
         batch.set_meta("schema_version", "99")
-    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 2"):
+    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 3"):
         Catalog.open(catalog.folder)
 
 
 def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -> None:
-    def m003_add_a_column(connection: Connection) -> None:
+    def m004_add_a_column(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
 
     path = catalog.folder / "catalog.sqlite"
@@ -360,10 +374,10 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
         opened,
         "it",
         lambda v: back_up(opened, path, f"v{v}"),
-        [*MIGRATIONS, m003_add_a_column],
+        [*MIGRATIONS, m004_add_a_column],
     )
     with opened.connect() as connection:
-        assert schema_version(connection) == 3
+        assert schema_version(connection) == 4
         connection.exec_driver_sql("SELECT colour FROM roots")
     (backup,) = catalog.folder.glob("*.backup")
     with (
@@ -376,16 +390,17 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
 
 def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
     path = catalog.folder / "catalog.sqlite"
-    as_new = columns_of(path)
+    as_new = columns_of(path), indices_of(path)
     catalog.close()
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             "DROP TABLE tags; ALTER TABLE contents DROP COLUMN phash;"
+            "DROP INDEX contents_orphaned; DROP INDEX embeddings_without_vector;"
             "UPDATE meta SET value = '1' WHERE key = 'schema_version'"
         )
-    assert columns_of(path) != as_new
+    assert (columns_of(path), indices_of(path)) != as_new
     Catalog.open(catalog.folder).close()
-    assert columns_of(path) == as_new
+    assert (columns_of(path), indices_of(path)) == as_new
 
 
 def columns_of(path: Path) -> set[tuple[str, str, str, int, int]]:
@@ -399,16 +414,25 @@ def columns_of(path: Path) -> set[tuple[str, str, str, int, int]]:
         }
 
 
+def indices_of(path: Path) -> set[tuple[str, str, str]]:
+    """Name, table and statement."""
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute(
+            "SELECT name, tbl_name, sql FROM sqlite_master WHERE sql LIKE '%INDEX%'"
+        )
+        return {(name, table, " ".join(sql.split())) for name, table, sql in found}
+
+
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:
-    def m003_breaks(connection: Connection) -> None:
+    def m004_breaks(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
         raise ZeroDivisionError
 
     opened = engine.open_engine(catalog.folder / "catalog.sqlite", 1)
     with pytest.raises(ZeroDivisionError):
-        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m003_breaks])
+        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m004_breaks])
     with opened.connect() as connection:
-        assert schema_version(connection) == 2
+        assert schema_version(connection) == 3
         columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('roots')")
         assert "colour" not in set(columns.scalars())
     opened.dispose()

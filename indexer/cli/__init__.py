@@ -3,38 +3,6 @@
 Results go to standard output, progress and warnings to standard error; an error is one line.
 """
 
-from indexer.cli import (
-    building,
-    dedupe,
-    keeping,
-    learning,
-    mapping,
-    measuring,
-    searching,
-    tagging,
-    ui,
-    watching,
-)
-from indexer.cli.command import app, main, verb
+from indexer.cli.verbs import main, program
 
-__all__ = ["app", "main"]
-
-VERBS = (
-    building.build,
-    watching.watch,
-    searching.search,
-    ui.ui,
-    dedupe.dedupe,
-    mapping.map,
-    tagging.tag,
-    learning.train,
-    measuring.eval,
-    building.models,
-    keeping.status,
-    keeping.errors,
-    keeping.remove,
-)
-"""In the order in which help lists them."""
-
-for function in VERBS:
-    app.command()(verb(function))
+__all__ = ["main", "program"]

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from indexer import Answer, DuplicateGroup, Hit, Photo, PhotoMap, Status, Tag
+from indexer import Answer, Hit, Photo, Status, Tag
+
+if TYPE_CHECKING:  # a search needs none of it
+    from indexer import DuplicateGroup, PhotoMap
 
 __all__ = ["duplicate_groups", "failures", "map_answer", "search_answer", "status_answer"]
 
@@ -31,7 +34,7 @@ def failures(photos: list[Photo]) -> list[dict[str, str | None]]:
     return [{"path": str(photo.path), "reason": photo.reason} for photo in photos]
 
 
-def duplicate_groups(groups: list[DuplicateGroup]) -> dict[str, Any]:
+def duplicate_groups(groups: list["DuplicateGroup"]) -> dict[str, Any]:
     """What `dedupe --json` prints."""
     return {
         "spare_bytes": sum(group.spare_bytes for group in groups),
@@ -39,7 +42,7 @@ def duplicate_groups(groups: list[DuplicateGroup]) -> dict[str, Any]:
     }
 
 
-def _group(group: DuplicateGroup) -> dict[str, Any]:
+def _group(group: "DuplicateGroup") -> dict[str, Any]:
     photos = [
         {
             "path": str(photo.path),
@@ -54,7 +57,7 @@ def _group(group: DuplicateGroup) -> dict[str, Any]:
     return {"kind": group.kind, "spare_bytes": group.spare_bytes, "photos": photos}
 
 
-def map_answer(found: PhotoMap, photos: list[Photo]) -> dict[str, Any]:
+def map_answer(found: "PhotoMap", photos: list[Photo]) -> dict[str, Any]:
     """What `map --json` prints; a photo in no cluster has the cluster -1."""
     paths = {photo.id: str(photo.path) for photo in photos}
     rows = zip(found.ids.tolist(), found.points.tolist(), found.cluster.tolist(), strict=True)

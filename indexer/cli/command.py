@@ -1,10 +1,9 @@
-"""What all verbs share: the program, the options that each takes, how it ends."""
+"""What all verbs share: the options that each takes, and how it ends."""
 
 import functools
 import inspect
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -24,25 +23,12 @@ __all__ = [
     "Common",
     "JsonList",
     "JsonObject",
-    "app",
     "from_here",
-    "main",
     "verb",
 ]
 
-USAGE = 2
 SOME_SKIPPED = 3
 INTERRUPTED = 130
-
-app = typer.Typer(
-    name="glimpse",
-    help="Find pictures by meaning, in your own folders, on your own machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonList = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
@@ -128,20 +114,6 @@ def _documented(name: str, hint: Any, help: str) -> Any:
     if hint == tuple[str, ...]:
         return Annotated[list[str], typer.Option(metavar="TEXT", help=help)]
     return Annotated[hint, typer.Option(help=help)]
-
-
-def main() -> None:
-    """Run the command."""
-    # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        code = app(standalone_mode=False)
-    except typer.TyperException as error:
-        message = getattr(error, "format_message", error.__str__)()
-        hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
-        console.note(f"glimpse: {message.rstrip('.')}{hint}" if hint else message)
-        code = USAGE
-    sys.exit(code)
 
 
 def _guarded(common: Common, action: Callable[[], int | None]) -> int:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rich.console import Console as RichConsole
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["confirm", "note", "show", "write_lines"]
 
@@ -32,8 +33,11 @@ def write_lines(lines: Iterable[bytes], end: bytes = b"\n") -> None:
     sys.stdout.buffer.flush()
 
 
-def show(tables: Iterable[Table]) -> None:
+def show(tables: Iterable["Table"]) -> None:
     """Print tables to standard output, as wide as they need where that is no terminal."""
+    # Deferred for start-up time: a search prints lines.
+    from rich.console import Console as RichConsole
+
     out = RichConsole()
     if not out.is_terminal:
         out.width = WIDE

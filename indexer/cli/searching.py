@@ -1,8 +1,10 @@
 """Finding photos, on the terminal."""
 
+import difflib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +13,6 @@ import typer
 from indexer import Answer, Filter, Hit, Library, Query
 from indexer.cli import answers, console
 from indexer.cli.command import Common, JsonObject, from_here
-from indexer.cli.sheets import show_sheet
-from indexer.cli.tagging import unknown_tags
 from indexer.errors import QueryError
 from indexer.standalone import check_writable
 
@@ -85,8 +85,11 @@ def search(
         else:
             answer = _unasked(library, where, top, offset, sort)
         if opens or sheet is not None:
+            # Deferred for start-up time: few searches draw a sheet.
+            from indexer.cli.sheets import show_sheet
+
             show_sheet(library, answer, sheet, opens=opens)
-        hints = list(unknown_tags(library, where))
+        hints = list(_unknown_tags(library, where))
         tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
     for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query or [])):
         console.note(notice)
@@ -133,3 +136,15 @@ def _file_notice(query: list[str]) -> list[str]:
         for word in query
         if "/" not in word and Path(word).suffix and Path(word).is_file()
     ]
+
+
+def _unknown_tags(library: Library, where: Filter) -> Iterator[str]:
+    """A line for each tag that is asked for and that no photo has."""
+    asked = (*where.tag, *where.without_tag)
+    known = library.all_tags() if asked else {}
+    by_lower = {label.casefold(): label for label in known}
+    for label in asked:
+        if label not in known:
+            near = difflib.get_close_matches(label.casefold(), by_lower, n=1)
+            remedy = f"did you mean {by_lower[near[0]]!r}?" if near else "see: glimpse tag --list"
+            yield f"no photo has the tag {label!r}; {remedy}"

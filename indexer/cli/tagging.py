@@ -1,20 +1,17 @@
 """Tagging photos by words."""
 
-import difflib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from indexer import Filter, Library
 from indexer.cli import console, tables
 from indexer.cli.bar import Bar
 from indexer.cli.command import Common, JsonObject
 
-__all__ = ["tag", "unknown_tags"]
+__all__ = ["tag"]
 
 
 def tag(
@@ -59,15 +56,3 @@ def tag(
         console.note("{tags} tags on {photos} photos, of {labels} labels".format(**found))
     elif not counts:
         console.note("no photo has a tag; give some with: glimpse tag")
-
-
-def unknown_tags(library: Library, where: Filter) -> Iterator[str]:
-    """A line for each tag that is asked for and that no photo has."""
-    asked = (*where.tag, *where.without_tag)
-    known = library.all_tags() if asked else {}
-    by_lower = {label.casefold(): label for label in known}
-    for label in asked:
-        if label not in known:
-            near = difflib.get_close_matches(label.casefold(), by_lower, n=1)
-            remedy = f"did you mean {by_lower[near[0]]!r}?" if near else "see: glimpse tag --list"
-            yield f"no photo has the tag {label!r}; {remedy}"

@@ -6,12 +6,14 @@ its value a module as `indexer.embedders.base.Family` describes it. Ours are reg
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from indexer.embedders.base import Family, Model, Notify
 from indexer.embedders.names import did_you_mean
 from indexer.errors import ModelError, UnknownModelError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["KnownModel", "all_names", "known_models", "load_model"]
 
@@ -73,11 +75,14 @@ def all_names() -> Sequence[str]:
     ]
 
 
-def _families() -> dict[str, EntryPoint]:
+def _families() -> dict[str, "EntryPoint"]:
+    # Deferred for start-up time: a library in use asks for no family.
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _family(entry: EntryPoint) -> Family:
+def _family(entry: "EntryPoint") -> Family:
     try:
         return cast("Family", entry.load())
     except ImportError as error:

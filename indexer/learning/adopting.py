@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from indexer.build import BuildOptions
+from indexer.build_options import BuildOptions
 from indexer.errors import LibraryNotFoundError, UsageError
 from indexer.learning.heldout import is_better
 from indexer.learning.lessons import Asking, Measured

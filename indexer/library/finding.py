@@ -1,6 +1,7 @@
 """Asking a library: searches, neighbours, and what is known of photos."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,8 @@ class Finding(Opened):
             self._fetched.all(parsed.urls, self._config.search.url_rules()),
         )
         with self._catalog().view() as view:
+            if parsed.has_words:
+                self._spaces.load_ahead(view, space)
             return asking.answer(view, parsed, space, where, marks, options, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
@@ -121,13 +124,34 @@ class Finding(Opened):
         """
         with self._catalog().view() as view:
             top = self._config.search.top if k is None else k
-            found = lookup.browsed(view, where, order, top, offset)
+            ids = self._orders.get(
+                view.change_seq(),
+                (where, order),
+                lambda: lookup.ids_in_order(view, where, order),
+            )
+            found = lookup.photos_by_id(view, ids[offset : offset + top].tolist())
         return [Photo.from_record(record) for record in found]
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many photos pass a filter."""
         with self._catalog().view() as view:
-            return lookup.count_matching(view, where)
+            return self._counts.get(
+                view.change_seq(), ("photos", where), lambda: lookup.count_matching(view, where)
+            )
+
+    def moment(self) -> int:
+        """A number that grows with every change of the library: while it is the same, so is what is answered."""
+        with self._catalog().view() as view:
+            return view.change_seq()
+
+    def digest(self, where: Filter = EVERYTHING) -> str:
+        """What tells the photos that pass a filter, with their bytes, from any others; in hex."""
+        with self._catalog().view() as view:
+            return self._counts.get(
+                view.change_seq(),
+                ("digest", where),
+                lambda: sha256(lookup.photo_contents(view, where).tobytes()).hexdigest(),
+            )
 
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.

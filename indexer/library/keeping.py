@@ -3,21 +3,21 @@
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from indexer.build import BuildListener, BuildOptions, build, rules_of
+from indexer.build_options import BuildOptions
 from indexer.embedders.base import Notify
-from indexer.forgetting import forget_root
 from indexer.library.opened import Opened
-from indexer.pipeline import BuildReport, Progress
 from indexer.progress import silently
 from indexer.results import Photo, SpaceStatus, Status
-from indexer.roots import Confirm
-from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, choose_space
-from indexer.status import library_status, sizes, space_status
 from storage import lookup
 from storage.catalog import Catalog
 from storage.records import RootRecord
+
+if TYPE_CHECKING:
+    from indexer.pipeline import BuildReport, Progress
+    from indexer.roots import Confirm
 
 __all__ = ["Keeping"]
 
@@ -32,16 +32,19 @@ class Keeping(Opened):
         paths: Sequence[str | Path] = (),
         options: BuildOptions = DEFAULTS,
         *,
-        on_progress: Callable[[Progress], object] = silently,
+        on_progress: Callable[["Progress"], object] = silently,
         notify: Notify = silently,
-        confirm: Confirm = lambda question: False,
-    ) -> BuildReport:
+        confirm: "Confirm" = lambda question: False,
+    ) -> "BuildReport":
         """Bring these folders, or all that the library has, up to date.
 
         `on_progress` is told after each committed batch, `notify` gets a line when something takes
         long, `confirm` is asked before more than half of a root is forgotten (by default such photos are kept,
         as offline). Raises UsageError, ModelError, LibraryLockedError or StorageError; what was committed stays.
         """
+        # Deferred for start-up time, here and below: no search needs it.
+        from indexer.build import BuildListener, build
+
         listener = BuildListener(on_progress, notify, confirm)
         return build(self.folder, self._config, self._spaces, paths, options, listener)
 
@@ -52,8 +55,8 @@ class Keeping(Opened):
         *,
         debounce_s: float = 1.6,
         stop: threading.Event | None = None,
-        on_build: Callable[[BuildReport], object] = silently,
-        on_progress: Callable[[Progress], object] = silently,
+        on_build: Callable[["BuildReport"], object] = silently,
+        on_progress: Callable[["Progress"], object] = silently,
         notify: Notify = silently,
     ) -> None:
         """Build, and build again whenever files change in these folders, or in all that the library has.
@@ -61,10 +64,10 @@ class Keeping(Opened):
         Returns once `stop` is set. A build begins when nothing has changed for `debounce_s`; `on_build` gets its
         report. Raises what the first build raises; what goes wrong later is a line to `notify`, and tried again.
         """
-        # Deferred for start-up time: no other verb needs it.
+        from indexer.build import rules_of
         from indexer.watching import Surroundings, Watcher
 
-        def update(roots: Sequence[str | Path]) -> BuildReport:
+        def update(roots: Sequence[str | Path]) -> "BuildReport":
             return self.build(roots, options, on_progress=on_progress, notify=notify)
 
         around = Surroundings(
@@ -89,16 +92,24 @@ class Keeping(Opened):
 
     def status(self) -> Status:
         """Roots and spaces."""
+        from indexer.status import library_status
+
         with self._catalog().view() as view:
-            return library_status(view, self.folder)
+            return self._counts.get(
+                view.change_seq(), "status", lambda: library_status(view, self.folder)
+            )
 
     def space(self, name: str | None = None) -> SpaceStatus:
         """A space by its name, or the default one. Raises UsageError."""
+        from indexer.status import space_status
+
         with self._catalog().view() as view:
             return space_status(view, choose_space(view, name))
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk by part; looks at every file of the library."""
+        from indexer.status import sizes
+
         return sizes(self.folder)
 
     def use(self, space: str) -> None:
@@ -111,6 +122,9 @@ class Keeping(Opened):
 
         The files themselves stay where they are. Raises UsageError.
         """
+        from indexer.forgetting import forget_root
+        from indexer.search.background import asked_words
+
         return forget_root(
             self._catalog(),
             root,

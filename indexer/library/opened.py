@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
 from indexer.pictures.fetched import Fetched
-from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
 from storage import lookup
@@ -20,8 +19,15 @@ from storage.catalog import Catalog, View
 from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
 
+if TYPE_CHECKING:
+    from indexer.pictures.thumbnails import Thumbnails
+
 __all__ = ["Opened"]
 
+COUNTS = 64
+"""Counts that are kept."""
+ORDERS = 8
+"""Lists of all photos in order, of 8 bytes a photo."""
 FILTERED = 16
 """Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
@@ -39,6 +45,7 @@ class Opened:
         self._backgrounds = Backgrounds()
         self._fetched = Fetched()
         self._filtered = Kept(FILTERED)
+        self._counts, self._orders = Kept(COUNTS), Kept(ORDERS)
 
     @classmethod
     def open(
@@ -89,7 +96,10 @@ class Opened:
             raise QueryError(f"no photo {photo_id} in this library")
         return record
 
-    def _thumbnails(self) -> Thumbnails:
+    def _thumbnails(self) -> "Thumbnails":
+        # Deferred for start-up time: a search for words decodes nothing.
+        from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
+
         return Thumbnails(self.folder / THUMBNAILS, self._config.build.limits())
 
     def _catalog(self) -> Catalog:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer.embedders.base import Notify
 from indexer.errors import QueryError
 from indexer.library.opened import Opened
 from indexer.progress import OnStep, silently
-from indexer.tagging import TagReport, run
-from indexer.tagging.labels import check_label, read_lines
 from storage import facets, tagging
 from storage.facets import Facets
 from storage.filters import Filter
 from storage.tagging import Tag
+
+if TYPE_CHECKING:
+    from indexer.tagging import TagReport
 
 __all__ = ["Tagging"]
 
@@ -32,7 +34,7 @@ class Tagging(Opened):
         space: str | None = None,
         on_step: OnStep = silently,
         notify: Notify = silently,
-    ) -> TagReport:
+    ) -> "TagReport":
         """Tag all photos by a list of labels, instead of what a model gave before; `build` tags those that come.
 
         `labels` is a file or its lines, one label a line, such as `dog` or `selfie = selfie, person with a camera`.
@@ -40,6 +42,10 @@ class Tagging(Opened):
         before, at first Glimpse's own list. What was done by hand stays. Raises UsageError, NoTextError for a
         space that reads no words, ModelError, or LibraryLockedError.
         """
+        # Deferred for start-up time, here and below: no search needs it.
+        from indexer.tagging import run
+        from indexer.tagging.labels import read_lines
+
         catalog = self._catalog()
         with catalog.view() as view:
             recipe = run.remembered(view) or run.Recipe()
@@ -55,6 +61,8 @@ class Tagging(Opened):
 
     def clear_tags(self) -> None:
         """Take away every tag that a model gave, and forget the list; what was done by hand stays."""
+        from indexer.tagging import run
+
         run.clear(self._catalog())
 
     def tags_of(self, photo_id: int) -> list[Tag]:
@@ -69,7 +77,10 @@ class Tagging(Opened):
     def all_tags(self) -> dict[str, int]:
         """How many photos have each tag, most frequent first."""
         with self._catalog().view() as view:
-            return facets.count_tags(view, EVERYTHING)
+            counts = self._counts.get(
+                view.change_seq(), "tags", lambda: facets.count_tags(view, EVERYTHING)
+            )
+        return dict(counts)
 
     def add_tag(self, photo_ids: Sequence[int], label: str) -> None:
         """Tag photos, and copies of them, by hand; 1 to 100 printable characters.
@@ -88,9 +99,13 @@ class Tagging(Opened):
     def facets(self, where: Filter = EVERYTHING) -> Facets:
         """How many of the photos that pass the filter each camera took, each folder holds, and so on."""
         with self._catalog().view() as view:
-            return facets.facets(view, where)
+            return self._counts.get(
+                view.change_seq(), ("facets", where), lambda: facets.facets(view, where)
+            )
 
     def _by_hand(self, photo_ids: Sequence[int], label: str, *, shown: bool) -> None:
+        from indexer.tagging.labels import check_label
+
         label = check_label(label)
         # One short transaction needs no lock on the library: a build may be running.
         with self._catalog().batch() as batch:

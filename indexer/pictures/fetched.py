@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from indexer.errors import QueryError
-from indexer.pictures.fetching import UrlRules, fetch
+from indexer.pictures.limits import UrlRules
 
 __all__ = ["Fetched"]
 
@@ -32,6 +32,9 @@ class Fetched:
         with self._keeping:
             at, data = self._kept.get(url, (0.0, b""))
         if not data or time.monotonic() - at > KEPT_S:
+            # Deferred for start-up time: few queries lead to the web.
+            from indexer.pictures.fetching import fetch
+
             data = fetch(url, allow_private=rules.may_be_private)
             self._keep(url, data)
         return data

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from indexer.errors import PictureError, QueryError
 from indexer.pictures.addresses import SocketAddress, resolve
 
-__all__ = ["UrlRules", "fetch"]
+__all__ = ["fetch"]
 
 MAX_BYTES = 50_000_000
 TIMEOUT_S = 20.0
@@ -28,14 +28,6 @@ PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAFE = "!$%&'()*+,-./:;=?@_~[]"
 """What a path and a query may hold as it is; "%" too, since what is quoted stays so."""
-
-
-@dataclass(frozen=True, slots=True)
-class UrlRules:
-    """What the configuration says of URLs in queries."""
-
-    are_allowed: bool = True
-    may_be_private: bool = False
 
 
 @dataclass(slots=True)

@@ -1,10 +1,10 @@
-"""How much one picture may ask of the machine."""
+"""How much one picture may ask of the machine, and from where it may come."""
 
 from dataclasses import dataclass
 
 from indexer.errors import PictureError
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "UrlRules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +31,11 @@ class Limits:
                 f"{megapixels:,.0f} megapixels;"
                 f" the limit is {self.max_megapixels:g} (max_megapixels)"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRules:
+    """What the configuration says of URLs in queries."""
+
+    are_allowed: bool = True
+    may_be_private: bool = False

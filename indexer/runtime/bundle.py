@@ -12,6 +12,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -151,6 +152,16 @@ class OnnxEmbedder:
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the model's context, so that its end goes unread."""
         return self._text_encoder().cuts(text)
+
+    def load_ahead(self) -> None:
+        """Load what reads words beside whatever the caller does next; who asks meanwhile waits for it."""
+        if self.reads_text and TEXT not in self._sessions:
+            threading.Thread(target=self._load_text, name="glimpse-text").start()
+
+    def _load_text(self) -> None:
+        with suppress(ModelError):  # whoever asks is told
+            self._text_encoder()
+            self._session(TEXT)
 
     def _run(self, graph: str, values: NDArray[Any]) -> NDArray[np.float32]:
         return self._session(graph).run(values)

@@ -26,8 +26,9 @@ __all__ = ["export"]
 
 logger = logging.getLogger(__name__)
 
-PROTOBUF_LIMIT = 1_800_000_000
-"""Bytes of weights above which they go into a file beside the graph: protobuf ends at 2 GiB."""
+MAPPED = 10_000_000
+"""Bytes of weights above which they go into a file beside the graph. That one is mapped, not parsed and copied: a
+text tower of 90 MB is ready in half the time. From 2 GiB on protobuf leaves no choice."""
 
 CLOSE = 0.9999
 """Cosine that every exported row must have with PyTorch's."""
@@ -103,7 +104,7 @@ def _export(
                 output_names=[OUTPUT],
                 dynamo=True,
                 dynamic_shapes=(free,),
-                external_data=weights > PROTOBUF_LIMIT,
+                external_data=weights > MAPPED,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

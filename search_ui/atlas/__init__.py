@@ -1,15 +1,15 @@
 """The map: photos that look alike lie close together; a region or a cluster of them is chosen, shown and searched."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from indexer import Filter, Library, Photo, PhotoMap, Query
+from indexer import Filter, Library, Query
 from indexer.errors import GlimpseError
+from indexer.kept import Kept
 from search_ui import cards, going, opened
 from search_ui.address import EVERYTHING, asked, change
-from search_ui.atlas.chart import show_chart
+from search_ui.atlas.chart import Points, points, show_chart
 from search_ui.gallery import show_gallery
 from search_ui.literal import show_error, show_line, show_notice
 from search_ui.questions import Question, keep
@@ -23,6 +23,18 @@ FIRST = 24
 TITLE = "Drawing the map"
 CHOSEN = "map-chosen"
 """What was chosen, where it is too much for an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A map as the page shows it."""
+
+    photos: int
+    clusters: int
+    points: Points
+
+
+_drawn = Kept(2)
 
 
 class _UndrawnError(Exception):
@@ -43,32 +55,37 @@ def page() -> None:
 def _draw(library: Library) -> None:
     space = asked().space or opened.space()
     try:
-        chart = library.map(space, on_step=_refuse)
+        drawn = _drawn.get(library.moment(), space, lambda: _lay_out(library, space))
     except _UndrawnError:
         cards.show_title("Map")
         do_first(TITLE, {"map": space})
         return
-    known = {photo.id: photo for photo in library.photos(Filter(include_offline=True))}
-    photos = [known[id] for id in chart.ids.tolist()]
-    if not photos:
+    if not drawn.photos:
         cards.show_title("Map")
         show_notice("there are no photos to draw yet; add a folder on the page Library")
         return
-    _show(library, chart, photos)
+    _show(library, drawn)
+
+
+def _lay_out(library: Library, space: str | None) -> "_Drawn":
+    chart = library.map(space, on_step=_refuse)
+    known = {photo.id: photo for photo in library.photos(Filter(include_offline=True))}
+    photos = [known[id] for id in chart.ids.tolist()]
+    return _Drawn(len(photos), len(chart.clusters), points(chart, photos))
 
 
 def _refuse(*_: object) -> None:
     raise _UndrawnError
 
 
-def _show(library: Library, chart: PhotoMap, photos: Sequence[Photo]) -> None:
+def _show(library: Library, drawn: "_Drawn") -> None:
     wanted = asked()
     chosen = wanted.where.only or tuple(st.session_state.get(CHOSEN, ()))
     cards.show_title(
         "Map",
-        f"{len(photos):,} photos in {len(chart.clusters):,} groups; what looks alike lies close together.",
+        f"{drawn.photos:,} photos in {drawn.clusters:,} groups; what looks alike lies close together.",
     )
-    show_chart(chart, photos, chosen, _open, _choose)
+    show_chart(drawn.points, chosen, _open, _choose)
     if chosen:
         _show_chosen(chosen)
     seen = chosen or ((wanted.photo,) if wanted.photo else ())

@@ -13,7 +13,9 @@ from indexer import Photo, PhotoMap
 from search_ui.literal import readable
 from search_ui.pictures import EDGES, address
 
-__all__ = ["show_chart"]
+__all__ = ["Points", "points", "show_chart"]
+
+Points = dict[str, Any]
 
 KEY = "map"
 HERE = Path(__file__).parent
@@ -31,14 +33,13 @@ _chart = st.components.v2.component(
 
 
 def show_chart(
-    chart: PhotoMap,
-    photos: Sequence[Photo],
+    points: Points,
     chosen: Sequence[int],
     on_open: Callable[[int], None],
     on_choose: Callable[[list[int]], None],
 ) -> None:
-    """Draw a map of these photos, one a point; `chosen` are the ids that stand out."""
-    data = _points(chart, photos) | {"selected": list(chosen)}
+    """Draw a map; `chosen` are the ids that stand out."""
+    data = points | {"selected": list(chosen)}
     _chart(
         key=KEY,
         data=data,
@@ -47,7 +48,8 @@ def show_chart(
     )
 
 
-def _points(chart: PhotoMap, photos: Sequence[Photo]) -> dict[str, Any]:
+def points(chart: PhotoMap, photos: Sequence[Photo]) -> Points:
+    """What the canvas is told of these photos, one a point."""
     places: NDArray[np.int64] = np.rint(chart.points * STEPS).astype(np.int64)
     clusters = [
         {

@@ -38,16 +38,16 @@ def page() -> None:
 
 
 def _draw(library: Library) -> None:
-    photos = library.photos()
-    if not photos:
+    count = library.count()
+    if not count:
         show_notice("there are no photos yet; add a folder on the page Library")
         return
-    task = task_for(photos)
-    groups = found(photos, task)
+    task = task_for(library)
+    groups = found(library, task)
     if groups is None:
         do_first(TITLE, task)
     elif not groups:
-        show_notice(f"no two of the {len(photos):,} photos are the same")
+        show_notice(f"no two of the {count:,} photos are the same")
     elif COMPARED in st.query_params:
         show_comparison(_of_kind(groups), st.query_params[COMPARED], _compare)
     else:

@@ -1,10 +1,9 @@
 """Photos that are the same, in groups: found aside once, and again when the library's photos have changed."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexer import Photo
+from indexer import Filter, Library, Photo
 from search_ui.tasks import job
 
 __all__ = ["Copies", "extra_paths", "found", "task_for"]
@@ -34,29 +33,29 @@ class Copies:
 _last: tuple[dict[str, str], list[Copies]] | None = None
 
 
-def task_for(photos: Iterable[Photo]) -> dict[str, str]:
-    """The task of finding the copies among these photos; another one when they have changed."""
-    seen = hashlib.sha256()
-    for photo in photos:
-        seen.update(f"{photo.id} {photo.sha256} ".encode())
-    return {"duplicates": seen.hexdigest()}
+def task_for(library: Library) -> dict[str, str]:
+    """The task of finding the copies among all photos; another one when they have changed."""
+    return {"duplicates": library.digest()}
 
 
-def found(photos: Iterable[Photo], task: dict[str, str]) -> list[Copies] | None:
+def found(library: Library, task: dict[str, str]) -> list[Copies] | None:
     """What the task has found; None while it is still to be done."""
     global _last
+    if _last is not None and _last[0] == task:
+        return _last[1]
     done = job.latest("duplicates")
-    if done is not None and done.task == task and done.told.ended == "done":
-        known = {photo.id: photo for photo in photos}
-        _last = (
-            task,
-            [
-                Copies(kind, tuple(known[id] for id in ids), tuple(reasons))
-                for kind, ids, reasons in done.told.found or ()
-                if all(id in known for id in ids)
-            ],
-        )
-    return _last[1] if _last is not None and _last[0] == task else None
+    if done is None or done.task != task or done.told.ended != "done":
+        return None
+    groups = done.told.found or ()
+    only = tuple(id for _, ids, _ in groups for id in ids)
+    known = {photo.id: photo for photo in library.photos(Filter(only=only))}
+    copies = [
+        Copies(kind, tuple(known[id] for id in ids), tuple(reasons))
+        for kind, ids, reasons in groups
+        if all(id in known for id in ids)
+    ]
+    _last = task, copies
+    return copies
 
 
 def extra_paths(groups: Iterable[Copies]) -> bytes:

@@ -18,6 +18,8 @@ from search_ui.tasks.job_panel import PROBLEM, is_busy, show_job, try_start
 
 __all__ = ["page"]
 
+SIZES_S = 60.0
+"""So old may the figure of what is on disk be, for which every file of the library is looked at."""
 WORDS = {State.PRESENT: "photos", State.FAILED: "skipped"}
 
 
@@ -55,8 +57,12 @@ def _figures(status: Status) -> dict[str, str]:
 
 
 def _sizes(library: Library) -> dict[str, str]:
-    sizes = library.sizes()
-    return {"on disk": readable_size(sum(sizes.values()))}
+    return {"on disk": readable_size(_bytes_on_disk(library))}
+
+
+@st.cache_data(ttl=SIZES_S, show_spinner=False)
+def _bytes_on_disk(_library: Library) -> int:
+    return sum(_library.sizes().values())
 
 
 def _show_folders(status: Status) -> None:

@@ -1,0 +1,74 @@
+"""The program: its verbs, of which only the one that is asked for is loaded, and how it ends."""
+
+import gc
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+from indexer.cli import console
+
+__all__ = ["VERBS", "main", "program"]
+
+USAGE = 2
+VERBS = {
+    "build": "building",
+    "watch": "watching",
+    "search": "searching",
+    "ui": "showing",
+    "dedupe": "dedupe",
+    "map": "mapping",
+    "tag": "tagging",
+    "train": "learning",
+    "eval": "measuring",
+    "models": "building",
+    "status": "keeping",
+    "errors": "keeping",
+    "remove": "keeping",
+}
+"""The module that each is in, in the order in which help lists them."""
+
+
+def program(arguments: Sequence[str]) -> typer.Typer:
+    """What reads these arguments: the verb that they begin with; all verbs where there is none, as for help."""
+    from indexer.cli.command import verb  # deferred with all that it imports: see `main`
+
+    app = typer.Typer(
+        name="glimpse",
+        help="Find pictures by meaning, in your own folders, on your own machine.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_several)
+    asked = [name for name in arguments[:1] if name in VERBS]
+    for name in asked or VERBS:
+        function = getattr(import_module(f"indexer.cli.{VERBS[name]}"), name)
+        app.command()(verb(function))
+    return app
+
+
+def main() -> None:
+    """Run the command."""
+    # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.disable()  # what is imported stays, and to look through it for garbage takes a tenth of the start
+    app = program(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
+        console.note(f"glimpse: {message.rstrip('.')}{hint}" if hint else message)
+        code = USAGE
+    sys.exit(code)
+
+
+def _several() -> None:
+    """With this, one verb alone is still called by its name."""

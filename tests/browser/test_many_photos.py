@@ -1,0 +1,81 @@
+"""Thousands of results, and photos that are too large to take away at once."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from benchmarks.large import make_library
+from tests.browser.conftest import EXAMPLES, serving
+
+pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.visiting import first, scroll_to_end, selected, tile, visit
+
+pytestmark = pytest.mark.browser
+
+PHOTOS = 3000
+HUGE = "00000007.jpg"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of a library of thousands of photos, of which one takes 3 GB as far as the catalog knows."""
+    folder = tmp_path_factory.mktemp("many")
+    library = make_library(folder, PHOTOS, EXAMPLES / "birds", model="tiny")
+    with closing(sqlite3.connect(library / "catalog.sqlite")) as database, database:
+        database.execute("UPDATE photos SET size = 3000000000 WHERE name = ?", (HUGE.encode(),))
+    with serving(library, folder / "log") as url:
+        yield url
+
+
+@pytest.fixture
+def visitor(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    page.close()
+    assert faults == []
+
+
+def test_thousands_of_results_are_scrolled_through_with_few_tiles_in_the_page(
+    visitor: Page, many: str
+) -> None:
+    visit(visitor, f"{many}/?q=red")
+    expect(first(visitor)).to_be_visible()
+    tiles = visitor.locator(".gallery > ul")
+    tiles.evaluate(
+        """list => {
+            window.most = 0;
+            new MutationObserver(() => (window.most = Math.max(window.most, list.childElementCount)))
+                .observe(list, { childList: true });
+        }"""
+    )
+    scroll_to_end(visitor)
+    last = visitor.locator(".gallery li").last
+    size = last.get_attribute("aria-setsize")
+    assert int(size or 0) > PHOTOS
+    expect(last).to_have_attribute("aria-posinset", size or "")
+    expect(last.locator("img")).to_have_js_property("complete", True)
+    assert visitor.evaluate("window.most") < 120
+
+
+def test_too_much_for_one_zip_is_refused_by_the_page_and_by_the_server(
+    visitor: Page, many: str
+) -> None:
+    visit(visitor, f"{many}/?path={HUGE}")
+    picture = tile(visitor, HUGE)
+    picture.get_by_role("checkbox").check()
+    bar = selected(visitor)
+    expect(bar.get_by_text("A ZIP holds at most 2.0 GB; these are 3.0 GB")).to_be_visible()
+    expect(bar.get_by_role("link", name="ZIP")).to_be_hidden()
+    expect(bar.get_by_role("link", name="Paths")).to_be_visible()
+    photo_id = (picture.locator("img").get_attribute("src") or "").split("/")[2]
+    refused = visitor.request.get(f"{many}/export/photos.zip?ids={photo_id}")
+    assert (refused.status, refused.text()) == (
+        413,
+        "3000000000 bytes are too many for one ZIP; select fewer photos",
+    )
