@@ -156,10 +156,10 @@ def test_the_starter_gives_the_photos_the_rows_of_single_precision(
     )
     expected = full.embed_images(pixels)
     cosines = (built * expected).sum(axis=1)
-    assert 0.999 < cosines.mean() < 0.99999
+    assert 0.998 < cosines.mean() < 0.99999  # 0.9991; what no class of ImageNet fits loses most
     near, nearest = (np.argsort(-rows @ rows.T, axis=1)[:, :11] for rows in (built, expected))
     overlap = [len(set(a) & set(b)) / 11 for a, b in zip(near, nearest, strict=True)]
-    assert np.mean(overlap) > 0.97
+    assert np.mean(overlap) > 0.96
 
 
 def test_nothing_is_loaded_that_could_send_statistics() -> None:

@@ -12,11 +12,12 @@ from PIL import Image
 from indexer import BuildOptions, Config, Library
 from indexer.config import BuildConfig
 from indexer.embedders.base import Preprocessing
-from indexer.pictures.decoding import Limits, decode_file
+from indexer.pictures.decoding import Limits, decode_file, load_picture
+from indexer.pictures.jpegs import encode
 from indexer.pictures.pool import DecodePool
 from storage.catalog import Catalog
 from storage.perceptual import all_hashes
-from tests.conftest import MakePicture
+from tests.conftest import EXAMPLES, MakePicture
 
 NO_THUMBNAILS = Config(build=BuildConfig(thumbnails=False))
 
@@ -130,3 +131,14 @@ def test_one_decoding_serves_the_model_and_the_thumbnails(photo: Path, tmp_path:
     sizes = [Image.open(io.BytesIO(data)).size for data in answer.thumbnails.values()]
     assert sorted(sizes) == [(320, 240), (640, 480)]
     assert not folder.exists()
+
+
+def test_thumbnails_are_as_sharp_as_bicubic_ones() -> None:
+    image = load_picture(EXAMPLES / "animals" / "grey-cat.jpg")
+    with Image.open(io.BytesIO(encode(image, [320])[320])) as made:
+        found = np.asarray(made.convert("L"), float)
+        reference = np.asarray(
+            image.resize(made.size, Image.Resampling.BICUBIC).convert("L"), float
+        )
+    assert np.abs(found - reference).mean() < 6  # most of it by the encoding
+    assert np.abs(np.diff(found)).mean() > 0.95 * np.abs(np.diff(reference)).mean()
