@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,12 +44,12 @@ ON_ENTER = "addEventListener('keydown', () => (probe.asked = performance.now()),
 QUERIES = ("a dog", "mountains", "an old car", "flowers", "a boat on a lake")
 RESULTS = 10_000
 WHEEL, PAUSE_MS = 800, 50
-PORT = 8597
 
 
 def main() -> None:
     """Measure and print."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server is left behind
     found = {}
     for count in arguments.photos:
         folder = arguments.folder / str(count)
@@ -151,12 +152,15 @@ def originals_opened(library: Path, photos: Path) -> int | None:
 @contextmanager
 def serving(command: list[str]) -> Iterator[str]:
     """The page of a library; its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [*command, "--port", str(PORT), "--no-browser"],
+        [*command, "--port", str(port), "--no-browser"],
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # what ends it ends a tracer too
     )
-    url = f"http://127.0.0.1:{PORT}"
+    url = f"http://127.0.0.1:{port}"
     try:
         while not _answers(url):
             assert process.poll() is None, "the page did not start"

@@ -491,11 +491,11 @@ def test_an_empty_root_has_no_candidates(tmp_path: Path) -> None:
 
 
 def test_what_is_removed_during_the_walk_is_simply_gone(tmp_path: Path) -> None:
-    plant(tmp_path, "a.jpg", "b.jpg", "x/c.jpg", "y/d.jpg")
+    plant(tmp_path, "a.jpg", "x/c.jpg", "y/d.jpg", "y/e.jpg")
     walk = walk_of(tmp_path)
     steps = iter(walk)
     assert next(steps).path == b"a.jpg"
-    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "y" / "e.jpg").unlink()
     shutil.rmtree(tmp_path / "x")
     assert [candidate.path for candidate in steps] == [b"y/d.jpg"]
     assert walk.unreadable == {}
