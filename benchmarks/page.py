@@ -75,10 +75,10 @@ def measure(library: Path, results: int) -> dict[str, Any]:
         return found
 
 
-def first_page(chromium: Browser, url: str) -> int:
-    """Milliseconds from navigation to the first pictures, in a browser that knows nothing of the page."""
+def first_page(chromium: Browser, url: str, pictures: int = FIRST) -> int:
+    """Milliseconds from navigation to so many pictures, in a browser that knows nothing of the page."""
     with visited(chromium, url) as page:
-        return round(float(page.evaluate(f"probe.drawn({FIRST})")))
+        return round(float(page.evaluate(f"probe.drawn({pictures})")))
 
 
 def queries(chromium: Browser, url: str, library: Path) -> dict[str, float]:
@@ -108,7 +108,7 @@ def queries(chromium: Browser, url: str, library: Path) -> dict[str, float]:
 def scroll(chromium: Browser, url: str, results: int) -> dict[str, float]:
     """Frames, tiles and shifts while the wheel turns until so many results have come by, or all."""
     with visited(chromium, url) as page:
-        page.evaluate(f"probe.drawn({FIRST})")
+        page.evaluate(f"probe.drawn({SHOWN})")
         page.mouse.move(WINDOW["width"] * 0.6, WINDOW["height"] / 2)
         page.evaluate("probe.record()")
         began = time.monotonic()
@@ -144,7 +144,7 @@ def originals_opened(library: Path, photos: Path) -> int | None:
         server = [*tracer, "-o", trace.name, *glimpse("ui", "--library", library)]
         with serving(server) as url, browser() as chromium:
             for address in (url, f"{url}/?q=a+dog"):
-                first_page(chromium, address)
+                first_page(chromium, address, SHOWN)
         inside = re.compile(re.escape(os.fspath(photos.resolve())) + r'/[^"]*\.jpg"')
         return sum(1 for line in trace if inside.search(line))
 

@@ -1,6 +1,6 @@
 // The grid of results. Of any number of photos only those near the window are in the page.
 
-const MORE = 120, AHEAD = 2000, BEYOND = 1000; // photos at a time; pixels
+const MORE = 120, AHEAD = 6000, BEYOND = 1000; // photos at a time; pixels
 
 class Gallery {
   constructor(root) {
