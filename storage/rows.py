@@ -98,6 +98,9 @@ class Rows:
         found: Ids = rows[0][rows[0] >= 0]
         return found
 
+    def check(self) -> None:
+        """Make sure that all of them are whole; those in memory are."""
+
     def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
         """What holds the vectors, once these rows, or all, are known to be whole."""
         return self._flat
@@ -121,7 +124,7 @@ class MappedRows(Rows):
         self._others = _mapped()
 
     def check(self) -> None:
-        """Read all of it, and turn to the catalog where it is not what was written."""
+        """As `Rows`: read all of it, and turn to the catalog where it is not what was written."""
         for start in range(0, len(self), AT_ONCE):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
             self._let_go()

@@ -67,6 +67,8 @@ class Graded(NamedTuple):
 
 Pair = tuple[Graded, PhotoRecord]
 
+LAST = BLOCK // 4
+
 
 class Answering:
     """Answers one query within one view of the catalog."""
@@ -115,10 +117,11 @@ class Answering:
             tuple(notices),
             self._count([e for e in relevant if e.relevance is Relevance.LIKELY], graded),
             self._count(relevant, graded),
+            not options.only_relevant and self._may_go_on(found),
         )
 
     def _found(self) -> list[Graded]:
-        """Contents from the best on: as many as were asked for, and all that are relevant."""
+        """Contents from the best on: as many as were asked for, and all that are relevant where those alone are."""
         options, size = self._options, self._ranking.size
         count = max(options.k + options.offset + len(self._left_out), BLOCK)
         if options.threshold is not None:
@@ -129,10 +132,14 @@ class Answering:
                 return found
             if options.sort != "relevance" and found and found[0].relevance is None:
                 count = size  # what is relevant is not known, so all of it is sorted
-            elif any(entry.is_relevant for entry in found[-BLOCK:]):
-                count *= 2
+            elif options.only_relevant and any(entry.is_relevant for entry in found[-BLOCK:]):
+                count *= 4
             else:
                 return found
+
+    def _may_go_on(self, found: Sequence[Graded]) -> bool:
+        """Whether relevant ones are likely further down: there are some among the last that were looked at."""
+        return len(found) < self._ranking.size and any(e.is_relevant for e in found[-LAST:])
 
     def _graded(self, count: int) -> list[Graded]:
         ids, scores = self._ranking.top(count)
