@@ -18,8 +18,6 @@ __all__ = ["Cells"]
 HEAD = struct.Struct("<qq")
 PROPOSED = 2
 """Rows for each that is wanted, where many are."""
-WIDER = 4
-"""Where not all may answer, those that do may lie far from the query: so many times as many cells, at least."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,7 @@ class Cells:
 
         Too few come back where the cells near the query hold no more that may be.
         """
-        wider = max(WIDER, share**-0.5) if share < 1 else 1
-        probes = min(round(self.probes * wider), self.index.nlist)
+        probes = min(round(self.probes / share**0.5), self.index.nlist)
         parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
         _, rows = self.index.search(query[None], self.count(k), params=parameters)
         found: Ids = rows[0][rows[0] >= 0]

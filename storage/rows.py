@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import logging
 import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,9 @@ class MappedRows(Rows):
 
     def check(self) -> None:
         """As `Rows`: read all of it, and turn to the catalog where it is not what was written."""
+        if hasattr(os, "posix_fadvise"):  # the mapping is read here and there, and nothing ahead
+            with open(self._path, "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         for start in range(0, len(self), AT_ONCE):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
             self._let_go()

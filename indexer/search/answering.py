@@ -12,7 +12,7 @@ from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
 from storage.catalog import View
 from storage.filters import Filter
-from storage.lookup import count_photos, count_photos_of, photos_of_contents
+from storage.lookup import count_by_content, count_photos, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 
 __all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date"]
@@ -107,6 +107,7 @@ class Answering:
             Hit(rank, entry.score, Photo.from_record(photo), entry.relevance)
             for rank, (entry, photo) in enumerate(page, start=options.offset + 1)
         ]
+        likely, at_least_maybe = self._counts(relevant) if graded else (None, None)
         if options.only_relevant and found and not graded:
             notices = [*notices, "too little is known here to tell what is relevant; all is shown"]
         return Answer(
@@ -115,8 +116,8 @@ class Answering:
             len(shown) if selects else self._total(),
             tuple(hits),
             tuple(notices),
-            self._count([e for e in relevant if e.relevance is Relevance.LIKELY], graded),
-            self._count(relevant, graded),
+            likely,
+            at_least_maybe,
             not options.only_relevant and self._may_go_on(found),
         )
 
@@ -172,10 +173,11 @@ class Answering:
         )
         return total - sum(map(len, same.values()))
 
-    def _count(self, entries: Sequence[Graded], graded: bool) -> int | None:
-        if not graded:
-            return None
-        return count_photos_of(self._view, [e.content_id for e in entries], self._where)
+    def _counts(self, relevant: Sequence[Graded]) -> tuple[int, int]:
+        """How many photos are likely, and likely or maybe."""
+        counts = count_by_content(self._view, [e.content_id for e in relevant], self._where)
+        likely = [e.content_id for e in relevant if e.relevance is Relevance.LIKELY]
+        return sum(counts[id] for id in likely), counts.total()
 
 
 def by_date(photo: PhotoRecord) -> str:
