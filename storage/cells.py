@@ -18,6 +18,8 @@ __all__ = ["Cells"]
 HEAD = struct.Struct("<qq")
 PROPOSED = 2
 """Rows for each that is wanted, where many are."""
+WIDER = 2
+"""So many times as many cells where not all may answer: those near the query may hold none that do."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Cells:
 
         Too few come back where the cells near the query hold no more that may be.
         """
-        probes = min(round(self.probes / share**0.5), self.index.nlist)
+        wider = WIDER / share**0.5 if share < 1 else 1
+        probes = min(round(self.probes * wider), self.index.nlist)
         parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
         _, rows = self.index.search(query[None], self.count(k), params=parameters)
         found: Ids = rows[0][rows[0] >= 0]

@@ -1,8 +1,8 @@
 """Which index a snapshot gets: none while exact search is fast enough, else cells that miss next to nothing.
 
 How cells are asked is chosen by asking: with pictures of the library, each for its neighbours other than itself; with
-the same among a tenth of all, as a filter may leave; and with words where the space reads them. Both of the latter
-have their answers farther away than pictures have, and answers that are far are many that are just as far.
+the same among a tenth of all, and among the half that came last, as filters may leave them; and with words where the
+space reads them. All but the first have answers farther away, and of those many are nearly as far as one another.
 """
 
 import logging
@@ -29,13 +29,12 @@ TARGET = 0.985
 K = 10
 ASKED = 256
 """Pictures of the library that ask, and words at most."""
-FILTERED = 10
-"""One row in so many is left by the filter that pictures are asked under."""
 LEARNED_FROM = 48
 """Vectors for each cell that its place is learned from."""
 STEPS = 8
 """Of k-means: more move the cells no more than a query notices."""
 FEWEST_PROBES, FEWEST_PROPOSED, MOST_PROPOSED = 4, 40, 640
+FURTHER = 1.5
 SAME = np.float32(1e-6)
 AT_ONCE = 16_384
 """Rows decoded at a time."""
@@ -112,8 +111,8 @@ def _tune(rows: Rows, index: Any, questions: Sequence[_Questions]) -> tuple[Cell
     reached = recall(cells)
     while reached < TARGET:
         further = [
-            replace(cells, probes=2 * cells.probes),
-            replace(cells, proposed=2 * cells.proposed),
+            replace(cells, probes=round(FURTHER * cells.probes)),
+            replace(cells, proposed=round(FURTHER * cells.proposed)),
         ]
         allowed = [
             each
@@ -140,8 +139,8 @@ def _ask(rows: Rows, words: Vectors) -> Iterator[_Questions]:
     """Questions of each kind, and their answers by looking at all rows."""
     asked, everything = _sample(len(rows), ASKED), np.arange(len(rows))
     pictures = rows.take(asked)
-    few = everything[len(rows) % FILTERED :: FILTERED]
-    for allowed in (everything, few):
+    tenth, half = everything[::10], everything[len(rows) // 2 :]
+    for allowed in (everything, tenth, half):
         least = _tenth(rows, allowed, pictures, asked)
         among = None if allowed is everything else Allowed(allowed)
         yield _Questions(pictures, asked, among, least)

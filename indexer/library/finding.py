@@ -69,7 +69,7 @@ class Finding(Opened):
             self._config.search.fusion,
             fetch_all(parsed.urls, self._config.search.url_rules()),
         )
-        with self._catalog().view() as view:
+        with self._at_once, self._catalog().view() as view:
             return asking.answer(view, parsed, space, where, marks, options, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
