@@ -19,7 +19,9 @@ HEAD = struct.Struct("<qq")
 PROPOSED = 2
 """Rows for each that is wanted, where many are."""
 WIDER = 2
-"""So many times as many, cells and rows, where not all may answer: those that do may lie far from the query."""
+"""So many times as many cells, at least, where not all may answer: those that do may lie far from the query."""
+FEW = 0.25
+"""Where more than this share may answer, many are nearly as far as one another, and as many more are proposed."""
 FILTERED = 0.9
 """Where more than this share of all may answer, hardly any is missing."""
 
@@ -39,7 +41,7 @@ class Cells:
 
         Fewer come back where the cells near the query hold no more that may.
         """
-        wider = WIDER / share**0.5 if share < FILTERED else 1
+        wider = max(WIDER, share**-0.5) if share < FILTERED else 1
         probes = min(round(self.probes * wider), self.index.nlist)
         parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
         _, rows = self.index.search(query[None], self.count(k, share), params=parameters)
@@ -48,7 +50,8 @@ class Cells:
 
     def count(self, k: int, share: float) -> int:
         """How many rows are proposed where k are wanted."""
-        return max(self.proposed * (WIDER if share < FILTERED else 1), PROPOSED * k)
+        wider = WIDER if FEW < share < FILTERED else 1
+        return max(self.proposed * wider, PROPOSED * k)
 
     def to_bytes(self) -> bytes:
         """As a file keeps them."""
