@@ -32,7 +32,7 @@ BLOCK = 16
 DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 8192
 """Rows decoded at a time."""
-MAPPED = 384 * 2**20
+MAPPED = 448 * 2**20
 """Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
 TINY = np.float32(1e-12)
 MEMORY = Path("/proc/self/statm")
@@ -210,7 +210,8 @@ def _bytes_of(flat: faiss.IndexScalarQuantizer) -> NDArray[np.uint8]:
 def _mapped() -> int:
     """Bytes of files that this process has in memory; 0 where the system does not tell."""
     try:
-        return int(MEMORY.read_text().split()[2]) * mmap.PAGESIZE
+        with open(MEMORY, "rb", buffering=0) as told:
+            return int(told.read().split()[2]) * mmap.PAGESIZE
     except OSError:
         return 0
 
