@@ -23,7 +23,7 @@ from storage.vectors import VectorIndex
 __all__ = ["Opened"]
 
 AT_ONCE = 2 * (os.cpu_count() or 1)
-"""Searches that run side by side; more of them would pass the interpreter's lock around, a third slower."""
+"""Searches that run side by side; more of them would pass the interpreter's lock around, and get less done."""
 FILTERED = 16
 """Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
