@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from weakref import WeakSet
 
 from storage import snapshots
 from storage.catalog import View
@@ -18,15 +19,23 @@ class Indexes:
         self._folder = folder
         self._held: dict[int, VectorIndex] = {}
         self._refreshing = threading.Lock()
+        self._checked = WeakSet[VectorIndex]()
 
     def at(self, view: View, space: SpaceRecord) -> VectorIndex:
         """The space's vectors as of a view."""
         seq = view.change_seq()
         held = self._held.get(space.id)
         if held is not None and held.change_seq == seq:
+            self._check_beside(held)
             return held  # nobody waits for anybody while nothing changes
         with self._refreshing:
             return self._brought_to(view, space, seq)
+
+    def _check_beside(self, index: VectorIndex) -> None:
+        """Whoever asks again will ask more: what is checked now, no query has to check as it reads it."""
+        if index not in self._checked:
+            self._checked.add(index)
+            threading.Thread(target=index.check, name="glimpse-check", daemon=True).start()
 
     def _brought_to(self, view: View, space: SpaceRecord, seq: int) -> VectorIndex:
         # A view that began before the last refresh gets vectors of its own time.

@@ -106,6 +106,8 @@ class Answer(Sequence[Hit]):
     """How many photos are likely answers; None where that cannot be told."""
     relevant: int | None = None
     """How many are likely or may be."""
+    may_go_on: bool = False
+    """Whether there are likely more than these counts say: unless only they are wanted, no more are looked for."""
 
     def __len__(self) -> int:
         return len(self.hits)

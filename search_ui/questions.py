@@ -33,6 +33,8 @@ class Page:
     """How many of all are likely or may be meant; None where that is not known."""
     took: float = 0.0
     """Seconds."""
+    may_go_on: bool = False
+    """Whether more are relevant than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Question:
         )
         took = time.perf_counter() - started
         hits = [item(hit.photo, hit.score, hit.relevance) for hit in answer]
-        return Page(hits, answer.total, answer.notices, answer.relevant, took)
+        return Page(hits, answer.total, answer.notices, answer.relevant, took, answer.may_go_on)
 
 
 def keep(question: Question) -> str:

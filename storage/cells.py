@@ -16,8 +16,14 @@ from storage.rows import Ids, Vectors
 __all__ = ["Cells"]
 
 HEAD = struct.Struct("<qq")
-PROPOSED = 4
+PROPOSED = 2
 """Rows for each that is wanted, where many are."""
+WIDER = 2
+"""So many times as many cells, at least, where not all may answer: those that do may lie far from the query."""
+FEW = 0.25
+"""Where more than this share may answer, many are nearly as far as one another, and as many more are proposed."""
+FILTERED = 0.9
+"""Where more than this share of all may answer, hardly any is missing."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +37,21 @@ class Cells:
     """Rows that are proposed where ten are wanted."""
 
     def propose(self, query: Vectors, k: int, share: float, among: faiss.IDSelector | None) -> Ids:
-        """Rows that may be the k nearest to a vector (dim,), the fewer of all (`share`) may be, the more cells on.
+        """`count` rows that may be the k nearest to a vector (dim,), where that `share` of all may answer.
 
-        Too few come back where the cells near the query hold no more that may be.
+        Fewer come back where the cells near the query hold no more that may.
         """
-        probes = min(round(self.probes / share**0.5), self.index.nlist)
+        wider = max(WIDER, share**-0.5) if share < FILTERED else 1
+        probes = min(round(self.probes * wider), self.index.nlist)
         parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
-        _, rows = self.index.search(query[None], self.count(k), params=parameters)
+        _, rows = self.index.search(query[None], self.count(k, share), params=parameters)
         found: Ids = rows[0][rows[0] >= 0]
         return found
 
-    def count(self, k: int) -> int:
+    def count(self, k: int, share: float) -> int:
         """How many rows are proposed where k are wanted."""
-        return max(self.proposed, PROPOSED * k)
+        wider = WIDER if FEW < share < FILTERED else 1
+        return max(self.proposed * wider, PROPOSED * k)
 
     def to_bytes(self) -> bytes:
         """As a file keeps them."""

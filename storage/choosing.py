@@ -1,11 +1,12 @@
 """Which index a snapshot gets: none while exact search is fast enough, else cells that miss next to nothing.
 
-How cells are asked is chosen by asking: with pictures of the library, each for its neighbours other than itself,
-and with words where the space reads them, since those lie farther from pictures than pictures do.
+How cells are asked is chosen by asking: with pictures of the library, each for its neighbours other than itself; with
+the same among a tenth of all, and among the half that came last, as filters may leave them; and with words where the
+space reads them. All but the first have answers farther away, and of those many are nearly as far as one another.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from storage.cells import Cells
 from storage.rows import Ids, Rows, Vectors
-from storage.segments import Segment
+from storage.segments import Allowed, Segment
 
 __all__ = ["EXACT", "EXACT_BELOW", "Choice", "choose"]
 
@@ -33,6 +34,7 @@ LEARNED_FROM = 48
 STEPS = 8
 """Of k-means: more move the cells no more than a query notices."""
 FEWEST_PROBES, FEWEST_PROPOSED, MOST_PROPOSED = 4, 40, 640
+FURTHER = 1.5
 SAME = np.float32(1e-6)
 AT_ONCE = 16_384
 """Rows decoded at a time."""
@@ -44,15 +46,16 @@ class Choice(NamedTuple):
     cells: Cells | None
     kind: str
     recall: float
-    """Recall@10 against exact search, the lower of that for pictures and that for words."""
+    """Recall@10 against exact search, the lowest of those for pictures, filtered pictures, and words."""
 
 
 class _Questions(NamedTuple):
-    """Queries with known answers."""
+    """Queries of one kind, with known answers."""
 
     vectors: Vectors
     own: Ids
     """The row that each is, which does not count as an answer; -1 for words."""
+    allowed: Allowed | None
     least: Vectors
     """The cosine of each one's K-th nearest row."""
 
@@ -64,7 +67,7 @@ def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
     """
     if len(rows) < EXACT_BELOW:
         return Choice(None, EXACT, 1.0)
-    questions = _ask(rows, words().reshape(-1, rows.dim))
+    questions = list(_ask(rows, words().reshape(-1, rows.dim)))
     for code in _codes(rows.dim):
         cells, recall = _tune(rows, _fill(_learn(rows, code), rows), questions)
         if recall >= TARGET:
@@ -92,24 +95,24 @@ def _learn(rows: Rows, code: str) -> Any:
 
 
 def _fill(index: Any, rows: Rows) -> Any:
-    for _, vectors in _parts(rows):
-        index.add(vectors)
+    for part in _parts(np.arange(len(rows))):
+        index.add(rows.take(part))
     return index
 
 
-def _tune(rows: Rows, index: Any, questions: _Questions) -> tuple[Cells, float]:
+def _tune(rows: Rows, index: Any, questions: Sequence[_Questions]) -> tuple[Cells, float]:
     """Look into more cells, or rank more of what they propose, whichever helps more, until the target is reached."""
     segment = Segment(np.arange(len(rows)), rows)
 
     def recall(cells: Cells) -> float:
-        return _recall(replace(segment, cells=cells), questions)
+        return min(_recall(replace(segment, cells=cells), kind) for kind in questions)
 
     cells = Cells(index, FEWEST_PROBES, FEWEST_PROPOSED)
     reached = recall(cells)
     while reached < TARGET:
         further = [
-            replace(cells, probes=2 * cells.probes),
-            replace(cells, proposed=2 * cells.proposed),
+            replace(cells, probes=round(FURTHER * cells.probes)),
+            replace(cells, proposed=round(FURTHER * cells.proposed)),
         ]
         allowed = [
             each
@@ -126,32 +129,41 @@ def _tune(rows: Rows, index: Any, questions: _Questions) -> tuple[Cells, float]:
 def _recall(segment: Segment, questions: _Questions) -> float:
     """The share of the K nearest that is found; of photos just as near, one is as good as another."""
     found = []
-    for query, own, least in zip(*questions, strict=True):
-        ids, cosines = segment.search(query, K + 1, None)
+    for query, own, least in zip(questions.vectors, questions.own, questions.least, strict=True):
+        ids, cosines = segment.search(query, K + 1, questions.allowed)
         found.append(np.mean(cosines[ids != own][:K] >= least - SAME))
-    pictures = questions.own >= 0
-    kinds = (np.array(found)[kind] for kind in (pictures, ~pictures) if kind.any())
-    return float(min(kind.mean() for kind in kinds))
+    return float(np.mean(found))
 
 
-def _ask(rows: Rows, words: Vectors) -> _Questions:
-    """Questions, and their answers by looking at all rows."""
-    asked = _sample(len(rows), ASKED)
-    words = words[_sample(len(words), ASKED)]
-    queries = np.concatenate([rows.take(asked), words])
-    own = np.concatenate([asked, np.full(len(words), -1)])
+def _ask(rows: Rows, words: Vectors) -> Iterator[_Questions]:
+    """Questions of each kind, and their answers by looking at all rows."""
+    asked, everything = _sample(len(rows), ASKED), np.arange(len(rows))
+    pictures = rows.take(asked)
+    tenth, half = everything[::10], everything[len(rows) // 2 :]
+    for allowed in (everything, tenth, half):
+        least = _tenth(rows, allowed, pictures, asked)
+        among = None if allowed is everything else Allowed(allowed)
+        yield _Questions(pictures, asked, among, least)
+    if len(words):
+        words = words[_sample(len(words), ASKED)]
+        nobody = np.full(len(words), -1)
+        yield _Questions(words, nobody, None, _tenth(rows, everything, words, nobody))
+
+
+def _tenth(rows: Rows, allowed: Ids, queries: Vectors, own: Ids) -> Vectors:
+    """The cosine (m,) of each query's K-th nearest among the allowed rows, other than its own."""
     best = faiss.ResultHeap(len(queries), K + 1, keep_max=True)
-    for start, vectors in _parts(rows):
-        cosines, found = faiss.knn(queries, vectors, K + 1, faiss.METRIC_INNER_PRODUCT)
-        best.add_result(cosines, found + start)
+    for part in _parts(allowed):
+        cosines, found = faiss.knn(queries, rows.take(part), K + 1, faiss.METRIC_INNER_PRODUCT)
+        best.add_result(cosines, part[found])
     best.finalize()
     others = [row[found != itself] for row, found, itself in zip(best.D, best.I, own, strict=True)]
-    return _Questions(queries, own, np.array([row[K - 1] for row in others], np.float32))
+    return np.array([row[K - 1] for row in others], np.float32)
 
 
-def _parts(rows: Rows) -> Iterator[tuple[int, Vectors]]:
+def _parts(rows: Ids) -> Iterator[Ids]:
     for start in range(0, len(rows), AT_ONCE):
-        yield start, rows.take(np.arange(start, min(start + AT_ONCE, len(rows))))
+        yield rows[start : start + AT_ONCE]
 
 
 def _sample(count: int, size: int) -> Ids:

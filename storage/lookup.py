@@ -1,6 +1,6 @@
 """Questions about photos: which may answer, what is known of each, how many there are."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -19,11 +19,11 @@ __all__ = [
     "Order",
     "all_photos",
     "allowed_contents",
+    "count_by_content",
     "count_by_state",
     "count_failures",
     "count_matching",
     "count_photos",
-    "count_photos_of",
     "count_vectors",
     "failures",
     "get_photo",
@@ -64,16 +64,15 @@ def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
     return int(view.connection.scalar(query) or 0)
 
 
-def count_photos_of(view: View, content_ids: Sequence[int], where: Filter) -> int:
-    """How many photos with these bytes pass the filter."""
-    if not content_ids:
-        return 0
-    wanted = conditions(where, view.roots())
-    counted = _joined(select(func.count()))
-    return sum(
-        view.connection.scalar(counted.where(photos.c.content_id.in_(ids), *wanted)) or 0
-        for ids in chunked(content_ids)
-    )
+def count_by_content(view: View, content_ids: Sequence[int], where: Filter) -> Counter[int]:
+    """How many photos with these bytes pass the filter, by content."""
+    counts = Counter[int]()
+    wanted = conditions(where, view.roots()) if content_ids else []
+    grouped = _joined(select(photos.c.content_id, func.count())).group_by(photos.c.content_id)
+    for ids in chunked(content_ids):
+        rows = view.connection.execute(grouped.where(photos.c.content_id.in_(ids), *wanted))
+        counts.update(dict(rows.tuples().all()))
+    return counts
 
 
 def photos_of_contents(

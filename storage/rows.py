@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import logging
 import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ BLOCK = 16
 DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 8192
 """Rows decoded at a time."""
-MAPPED = 384 * 2**20
+MAPPED = 448 * 2**20
 """Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
 TINY = np.float32(1e-12)
 MEMORY = Path("/proc/self/statm")
@@ -98,6 +99,9 @@ class Rows:
         found: Ids = rows[0][rows[0] >= 0]
         return found
 
+    def check(self) -> None:
+        """Make sure that all of them are whole; those in memory are."""
+
     def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
         """What holds the vectors, once these rows, or all, are known to be whole."""
         return self._flat
@@ -121,7 +125,10 @@ class MappedRows(Rows):
         self._others = _mapped()
 
     def check(self) -> None:
-        """Read all of it, and turn to the catalog where it is not what was written."""
+        """As `Rows`: read all of it, and turn to the catalog where it is not what was written."""
+        if hasattr(os, "posix_fadvise"):  # the mapping is read here and there, and nothing ahead
+            with open(self._path, "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         for start in range(0, len(self), AT_ONCE):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))
             self._let_go()
@@ -203,7 +210,8 @@ def _bytes_of(flat: faiss.IndexScalarQuantizer) -> NDArray[np.uint8]:
 def _mapped() -> int:
     """Bytes of files that this process has in memory; 0 where the system does not tell."""
     try:
-        return int(MEMORY.read_text().split()[2]) * mmap.PAGESIZE
+        with open(MEMORY, "rb", buffering=0) as told:
+            return int(told.read().split()[2]) * mmap.PAGESIZE
     except OSError:
         return 0
 

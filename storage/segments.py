@@ -123,9 +123,11 @@ class Segment:
         """Rows that hold the k nearest among them."""
         if k >= chosen.count or chosen.count * SPARSE < chosen.size:
             return chosen.rows
-        selector = chosen.selector()
-        if self.cells is not None and self.cells.count(k) * COSTLIER < chosen.count:
-            rows = self.cells.propose(query, k, chosen.count / chosen.size, selector)
-            if len(rows) == self.cells.count(k):
-                return rows
+        selector, share = chosen.selector(), chosen.count / chosen.size
+        if self.cells is not None:
+            wanted = self.cells.count(k, share)
+            if wanted * COSTLIER < chosen.count:
+                rows = self.cells.propose(query, k, share, selector)
+                if len(rows) == wanted:
+                    return rows
         return self.rows.nearest(query, k, selector)

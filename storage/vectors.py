@@ -56,6 +56,11 @@ class VectorIndex:
         found = [segment.find(ids) >= 0 for segment in self.segments]
         return np.logical_or.reduce(found, axis=0) if found else np.zeros(len(ids), np.bool_)
 
+    def check(self) -> None:
+        """Read every snapshot whole; where one is not what was written, the catalog's vectors take its place."""
+        for segment in self.segments:
+            segment.rows.check()
+
     def vectors(self, ids: Ids) -> Vectors:
         """The vectors of living ids, float32 (n, dim), L2-normalised."""
         out = np.empty((len(ids), self.dim), np.float32)

@@ -20,6 +20,7 @@ def search_answer(answer: Answer, tags: Mapping[int, Sequence[Tag]]) -> dict[str
         "total": answer.total,
         "likely": answer.likely,
         "relevant": answer.relevant,
+        "may_go_on": answer.may_go_on,
         "results": [_hit(hit, tags.get(hit.photo_id, ())) for hit in answer],
     }
 

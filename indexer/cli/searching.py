@@ -124,9 +124,10 @@ def _relevance_notice(answer: Answer) -> list[str]:
     if answer.relevant is None or answer.likely is None or not sys.stderr.isatty():
         return []
     maybe = answer.relevant - answer.likely
-    return [
-        f"{answer.likely} likely, {maybe} maybe; the rest is unlikely (--relevant leaves it out)"
-    ]
+    counts = f"{answer.likely} likely, {maybe} maybe"
+    if answer.may_go_on:
+        return [f"at least {counts} (--relevant looks for all of them)"]
+    return [f"{counts}; the rest is unlikely (--relevant leaves it out)"]
 
 
 def _file_notice(query: list[str]) -> list[str]:

@@ -69,7 +69,7 @@ class Finding(Opened):
             self._config.search.fusion,
             self._fetched.all(parsed.urls, self._config.search.url_rules()),
         )
-        with self._catalog().view() as view:
+        with self._at_once, self._catalog().view() as view:
             if parsed.has_words:
                 self._spaces.load_ahead(view, space)
             return asking.answer(view, parsed, space, where, marks, options, notify)

@@ -1,6 +1,7 @@
 """A library that is open: its catalog, its vectors in memory, its models."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ COUNTS = 64
 """Counts that are kept."""
 ORDERS = 8
 """Lists of all photos in order, of 8 bytes a photo."""
+AT_ONCE = 2 * (os.cpu_count() or 1)
+"""Searches that run side by side; more of them would pass the interpreter's lock around, and get less done."""
 FILTERED = 16
 """Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
@@ -46,6 +49,7 @@ class Opened:
         self._fetched = Fetched()
         self._filtered = Kept(FILTERED)
         self._counts, self._orders = Kept(COUNTS), Kept(ORDERS)
+        self._at_once = threading.BoundedSemaphore(AT_ONCE)
 
     @classmethod
     def open(

@@ -12,7 +12,7 @@ from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
 from storage.catalog import View
 from storage.filters import Filter
-from storage.lookup import count_photos, count_photos_of, photos_of_contents
+from storage.lookup import count_by_content, count_photos, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 
 __all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date"]
@@ -67,6 +67,8 @@ class Graded(NamedTuple):
 
 Pair = tuple[Graded, PhotoRecord]
 
+LAST = BLOCK // 4
+
 
 class Answering:
     """Answers one query within one view of the catalog."""
@@ -105,6 +107,7 @@ class Answering:
             Hit(rank, entry.score, Photo.from_record(photo), entry.relevance)
             for rank, (entry, photo) in enumerate(page, start=options.offset + 1)
         ]
+        likely, at_least_maybe = self._counts(relevant) if graded else (None, None)
         if options.only_relevant and found and not graded:
             notices = [*notices, "too little is known here to tell what is relevant; all is shown"]
         return Answer(
@@ -113,12 +116,13 @@ class Answering:
             len(shown) if selects else self._total(),
             tuple(hits),
             tuple(notices),
-            self._count([e for e in relevant if e.relevance is Relevance.LIKELY], graded),
-            self._count(relevant, graded),
+            likely,
+            at_least_maybe,
+            not options.only_relevant and self._may_go_on(found),
         )
 
     def _found(self) -> list[Graded]:
-        """Contents from the best on: as many as were asked for, and all that are relevant."""
+        """Contents from the best on: as many as were asked for, and all that are relevant where those alone are."""
         options, size = self._options, self._ranking.size
         count = max(options.k + options.offset + len(self._left_out), BLOCK)
         if options.threshold is not None:
@@ -129,10 +133,14 @@ class Answering:
                 return found
             if options.sort != "relevance" and found and found[0].relevance is None:
                 count = size  # what is relevant is not known, so all of it is sorted
-            elif any(entry.is_relevant for entry in found[-BLOCK:]):
-                count *= 2
+            elif options.only_relevant and any(entry.is_relevant for entry in found[-BLOCK:]):
+                count *= 4
             else:
                 return found
+
+    def _may_go_on(self, found: Sequence[Graded]) -> bool:
+        """Whether relevant ones are likely further down: there are some among the last that were looked at."""
+        return len(found) < self._ranking.size and any(e.is_relevant for e in found[-LAST:])
 
     def _graded(self, count: int) -> list[Graded]:
         ids, scores = self._ranking.top(count)
@@ -165,10 +173,11 @@ class Answering:
         )
         return total - sum(map(len, same.values()))
 
-    def _count(self, entries: Sequence[Graded], graded: bool) -> int | None:
-        if not graded:
-            return None
-        return count_photos_of(self._view, [e.content_id for e in entries], self._where)
+    def _counts(self, relevant: Sequence[Graded]) -> tuple[int, int]:
+        """How many photos are likely, and likely or maybe."""
+        counts = count_by_content(self._view, [e.content_id for e in relevant], self._where)
+        likely = [e.content_id for e in relevant if e.relevance is Relevance.LIKELY]
+        return sum(counts[id] for id in likely), counts.total()
 
 
 def by_date(photo: PhotoRecord) -> str:

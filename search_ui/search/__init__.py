@@ -78,7 +78,8 @@ def _line(answer: Page, question: Question) -> str:
     if not question.is_asked:
         return f"{amount}, the {'oldest' if question.sort == 'oldest' else 'newest'} first"
     known = answer.relevant is not None and answer.relevant < answer.total
-    likely = f", {answer.relevant:,} of them relevant" if known else ""
+    least = "at least " if answer.may_go_on else ""
+    likely = f", {least}{answer.relevant:,} of them relevant" if known else ""
     return f"{amount}{likely}, {answer.took:.2f} s"
 
 

@@ -8,6 +8,7 @@ import pytest
 from indexer import Config, Filter, Library
 from indexer.errors import QueryError
 from indexer.results import Answer, Relevance
+from indexer.search import answering
 from indexer.search.relevance import BLOCK, Cut, grade
 from tests.conftest import MakePicture
 
@@ -139,3 +140,19 @@ def test_grading_goes_on_as_far_as_there_are_answers() -> None:
     grades = grade(len(deviations), lambda rows: deviations[rows], Cut(0.67, 3))
     answers = [row for row, found in enumerate(grades) if found is not Relevance.UNLIKELY]
     assert answers == [0, 1, 2, 3, 4, BLOCK + 3, 2 * BLOCK + 3]
+
+
+def test_counts_say_when_more_may_be_relevant(
+    examples: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = examples.search("bird", 1)
+    assert not whole.may_go_on
+    monkeypatch.setattr(answering, "BLOCK", 3)
+    monkeypatch.setattr(answering, "LAST", 2)
+    start = examples.search("bird", 1)
+    assert start.may_go_on
+    assert start.relevant is not None
+    assert whole.relevant is not None
+    assert start.relevant < whole.relevant
+    all_of_them = examples.search("bird", 1, relevant=True)
+    assert (all_of_them.relevant, all_of_them.may_go_on) == (whole.relevant, False)
