@@ -143,7 +143,7 @@ def searching(on: Setting) -> Part:
     def reference() -> None:
         flat.search([f"{words} {next(numbers)}" for words in WORDS], TOP)
 
-    return Part("searching", ours, reference, limit=10)
+    return Part("searching", ours, reference, limit=7)
 
 
 def starting(on: Setting) -> Part:
