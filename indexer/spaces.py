@@ -12,7 +12,6 @@ from indexer.config import RuntimeConfig
 from indexer.embedders import load_model
 from indexer.embedders.base import Embedder, Model, Notify
 from indexer.errors import ModelError, NoTextError, UsageError
-from indexer.progress import silently
 from indexer.runtime import bundle
 from indexer.runtime.devices import Device, pick_device
 from storage.catalog import Batch, View
@@ -138,13 +137,13 @@ class Spaces:
             self._embedders[space.fingerprint] = embedder
         return self._embedders[space.fingerprint]
 
-    def load_ahead(self, view: View, name: str | None) -> None:
+    def load_ahead(self, view: View, name: str | None, notify: Notify) -> None:
         """Begin to load what reads words in the space of that name, while vectors are loaded; nothing for others."""
         name = view.get_meta(DEFAULT) if name is None else name
         space = next((space for space in view.spaces() if space.name == name), None)
         if space is None or not space.reads_text or not self.folder(space).exists():
             return
-        self.embedder(space, silently).load_ahead()
+        self.embedder(space, notify).load_ahead()
 
     def builder(self, space: SpaceRecord, notify: Notify) -> Embedder:
         """The embedder to build with: on an accelerator where there is one, in half precision where that may be."""

@@ -71,7 +71,8 @@ def count_by_content(view: View, content_ids: Sequence[int], where: Filter) -> C
     grouped = _joined(select(photos.c.content_id, func.count())).group_by(photos.c.content_id)
     for ids in chunked(content_ids):
         rows = view.connection.execute(grouped.where(photos.c.content_id.in_(ids), *wanted))
-        counts.update(dict(rows.tuples().all()))
+        for content, count in rows:
+            counts[content] += count
     return counts
 
 

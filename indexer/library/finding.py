@@ -71,7 +71,7 @@ class Finding(Opened):
         )
         with self._at_once, self._catalog().view() as view:
             if parsed.has_words:
-                self._spaces.load_ahead(view, space)
+                self._spaces.load_ahead(view, space, notify)
             return asking.answer(view, parsed, space, where, marks, options, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:

@@ -3,6 +3,7 @@
 So a run that is resumed sees what it would have seen, however many processes draw the views.
 """
 
+import gc
 import os
 import random
 import signal
@@ -172,6 +173,7 @@ def _be_a_good_worker(worker: int) -> None:
     Ctrl-C is for the parent, which ends its workers; what they print as they lose it tells nothing.
     What goes wrong in drawing itself is raised in the parent.
     """
+    gc.freeze()  # a model of the parent's that is garbage must not be ended here: its threads were not forked
     os.nice(LOWEST)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(os.devnull, "wb") as nowhere:
