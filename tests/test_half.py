@@ -168,3 +168,28 @@ def test_nothing_is_loaded_that_could_send_statistics() -> None:
         "sys.exit(any(name.startswith('openvino_telemetry') and sys.modules[name] for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_stack_that_signals_are_handled_on_stays_as_it_was(exported: Path) -> None:
+    code = f"""
+import ctypes, faulthandler, gc, signal
+from pathlib import Path
+from indexer.runtime.half import HalfSession
+
+faulthandler.enable()  # its handler asks for a stack of its own, which pytest does as well
+
+def stack():
+    kept = (ctypes.c_size_t * 3)()
+    assert ctypes.CDLL(None).sigaltstack(None, kept) == 0
+    return list(kept)
+
+before = stack()
+session = HalfSession(Path({str(exported / "image.onnx")!r}), {make_model().preprocessing.size})
+assert stack() == before
+del session
+gc.collect()
+assert stack() == before
+faulthandler.register(signal.SIGUSR1)
+signal.raise_signal(signal.SIGUSR1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

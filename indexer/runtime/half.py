@@ -8,6 +8,8 @@ Building only: a query is one picture, and ONNX Runtime has answered it before O
 import json
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,12 +40,11 @@ AGREEMENT = "half.json"
 def works_here() -> bool:
     """Whether OpenVINO is installed and this processor has instructions for bfloat16."""
     try:
-        openvino = _openvino()
+        openvino, core = _openvino(), _core()
     except ImportError:  # not every machine has it
         return False
     # By default OpenVINO chooses bfloat16 exactly where it is not emulated.
-    native = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
-    return bool(native == openvino.Type.bf16)
+    return bool(core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16)
 
 
 def _openvino() -> Any:
@@ -54,6 +55,23 @@ def _openvino() -> Any:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO's core with its CPU plugin loaded, once a process and for good. Raises ImportError.
+
+    Where a processor has AMX, the plugin gives the thread that loads it another stack for signals, and frees that
+    with itself: the next signal whose handler asks for that stack, as faulthandler's do, would end the process.
+    """
+
+    def load() -> Any:
+        core = _openvino().Core()
+        core.get_property("CPU", "INFERENCE_PRECISION_HINT")
+        return core
+
+    with ThreadPoolExecutor(1) as passing:
+        return passing.submit(load).result()
+
+
 class HalfSession:
     """The graph of an image tower in bfloat16, in one stream a core. Not safe to run from several threads."""
 
@@ -62,8 +80,7 @@ class HalfSession:
 
         Raises RuntimeError for a graph that OpenVINO cannot run.
         """
-        openvino = _openvino()
-        core = openvino.Core()
+        openvino, core = _openvino(), _core()
         model = core.read_model(graph)
         model.reshape([CHUNK, size, size, 3])
         threads = threads or core.get_property("CPU", "RANGE_FOR_STREAMS")[1]
