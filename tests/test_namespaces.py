@@ -1,0 +1,272 @@
+"""Faults of the machine itself, each provoked in a namespace: drives that come and go, a full disk, no network."""
+
+import json
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakePicture, environment
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _may_unshare() -> bool:
+    if sys.platform != "linux" or not shutil.which("unshare"):
+        return False
+    tried = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True)
+    return tried.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not _may_unshare(), reason="namespaces need Linux and root")
+
+
+@pytest.fixture
+def enter() -> Iterator[list[str]]:
+    """What leads a command into a namespace of mounts and of the network, where there is nothing but loopback."""
+    hold = "ip link set lo up && echo ready && exec cat"
+    with subprocess.Popen(
+        ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", hold],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:  # leaving closes its input, which ends it
+        assert holder.stdout
+        assert holder.stdout.readline() == b"ready\n"
+        yield ["nsenter", "--target", str(holder.pid), "--mount", "--net"]
+
+
+@pytest.fixture
+def inside(enter: list[str]) -> Command:
+    """Runs programs there."""
+
+    def run(*program: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        ran = subprocess.run(
+            [*enter, *program], capture_output=True, text=True, env=environment(), timeout=120
+        )
+        assert ran.returncode == expect, ran.stderr
+        return ran
+
+    return run
+
+
+@pytest.fixture
+def command(inside: Command, library_folder: Path) -> Command:
+    """Runs the real command there, on the test's library."""
+
+    def run(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-m", "indexer"]
+        return inside(*program, *arguments, "--library", library_folder, expect=expect)
+
+    return run
+
+
+def found(command: Command, *options: str) -> set[str]:
+    """Names of all the photos that a search gives."""
+    answer = json.loads(command("search", "red", "--top", "999", "--json", *options).stdout)
+    return {Path(hit["path"]).name for hit in answer["results"]}
+
+
+@pytest.fixture
+def drive(tmp_path: Path, inside: Command, picture: MakePicture) -> Path:
+    """A drive with four pictures, mounted in the namespace alone; where it can be mounted again from."""
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    inside("mount", "-t", "tmpfs", "tmpfs", folder)
+    for number, colour in enumerate(("red", "green", "blue", "yellow")):
+        inside("cp", picture(f"{colour}.png", colour, mark=number + 1), folder)
+    return folder
+
+
+def embedded(built: subprocess.CompletedProcess[str]) -> int:
+    """How many pictures a build says that it embedded."""
+    told = re.search(r"(\d+) embedded", built.stderr)
+    return int(told[1]) if told else 0
+
+
+ON_THE_DRIVE = {"red.png", "green.png", "blue.png", "yellow.png"}
+
+
+def test_a_drive_that_is_unmounted_keeps_its_photos_and_comes_back_without_embedding(
+    tmp_path: Path, inside: Command, command: Command, drive: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside("mount", "--bind", drive, root)
+    command("build", root)
+    assert found(command) == ON_THE_DRIVE
+
+    inside("umount", root)
+    told = command("build", root)
+    assert "is empty, as a drive that is not mounted would be" in told.stderr
+    assert "its photos are kept" in told.stderr
+    assert found(command) == set()
+    assert found(command, "--include-offline") == ON_THE_DRIVE
+
+    inside("mount", "--bind", drive, root)
+    assert embedded(command("build", root)) == 0
+    assert found(command) == ON_THE_DRIVE
+
+
+def test_a_drive_within_a_root_keeps_its_photos(
+    tmp_path: Path, inside: Command, command: Command, drive: Path, picture: MakePicture
+) -> None:
+    own = picture("root/own.png", "red", mark=99).parent
+    (own / "mounted").mkdir()
+    inside("mount", "--bind", drive, own / "mounted")
+    command("build", own)
+    assert found(command) == ON_THE_DRIVE | {"own.png"}
+
+    inside("umount", own / "mounted")
+    command("build", own)
+    assert found(command) == {"own.png"}
+    assert found(command, "--include-offline") == ON_THE_DRIVE | {"own.png"}
+
+    inside("mount", "--bind", drive, own / "mounted")
+    assert embedded(command("build", own)) == 0
+    assert found(command) == ON_THE_DRIVE | {"own.png"}
+
+
+def test_another_drive_in_the_place_of_one_removes_nothing(
+    tmp_path: Path, inside: Command, command: Command, drive: Path, picture: MakePicture
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside("mount", "--bind", drive, root)
+    command("build", root)
+    inside("umount", root)
+    inside("mount", "-t", "tmpfs", "tmpfs", root)
+    inside("cp", picture("other.png", "red", mark=77), root)
+    command("build", root)
+    assert found(command) == {"other.png"}
+    assert found(command, "--include-offline") == ON_THE_DRIVE | {"other.png"}
+
+
+def test_a_copy_of_a_drive_on_another_one_embeds_nothing(
+    tmp_path: Path, inside: Command, command: Command, drive: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside("mount", "--bind", drive, root)
+    command("build", root)
+    inside("umount", root)
+    inside("mount", "-t", "tmpfs", "tmpfs", root)
+    inside("sh", "-c", f"cp {drive}/*.png {root}")
+    assert embedded(command("build", root)) == 0
+    assert found(command) == found(command, "--include-offline") == ON_THE_DRIVE
+
+
+def test_a_full_disk_stops_a_build_and_takes_nothing_that_was_committed(
+    tmp_path: Path, inside: Command, library_folder: Path, picture: MakePicture
+) -> None:
+    for number in range(300):
+        root = picture(f"root/{number}.png", "red", mark=number + 1).parent
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    library = disk / "library"
+    glimpse = (sys.executable, "-m", "indexer")
+    inside("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk)
+    inside("cp", "-r", library_folder, library)
+    inside("sh", "-c", f"cat /dev/zero > {disk}/filler", expect=1)
+    inside("truncate", "--size=-512K", disk / "filler")
+
+    stopped = inside(*glimpse, "build", root, "--library", library, expect=1)
+    assert stopped.stderr.splitlines()[-1].startswith("glimpse: ")
+    assert "full" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    status = json.loads(inside(*glimpse, "status", "--json", "--library", library).stdout)
+    (kept,) = (space["vectors"] for space in status["spaces"])
+
+    inside("rm", disk / "filler")
+    done = inside(*glimpse, "build", root, "--library", library)
+    assert 0 < embedded(done) <= 300 - kept
+    look = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check'))"
+    sound = inside(sys.executable, "-c", look, library / "catalog.sqlite")
+    assert sound.stdout.strip() == "('ok',)"
+
+
+def test_nothing_is_sent_that_was_not_asked_for(
+    enter: list[str],
+    inside: Command,
+    command: Command,
+    picture: MakePicture,
+    library_folder: Path,
+) -> None:
+    root = picture("a.png", "blue").parent
+    with wire(enter, inside) as heard:
+        inside(sys.executable, "-c", HELLO)
+        assert "hello" in heard(), "a wire on which nothing is heard proves nothing"
+        command("build", root)
+        assert found(command) == {"a.png"}
+        command("models")
+        assert inside(sys.executable, "-c", VISIT, library_folder).stdout == "200\n200\n"
+        assert heard() == ""
+
+
+HELLO = """
+import socket
+socket.socket(type=socket.SOCK_DGRAM).sendto(b"hello", ("192.0.2.7", 9))
+"""
+LISTEN = """
+import socket
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+wire.bind(("out", 0))
+print(flush=True)
+while True:
+    print(wire.recv(65536), flush=True)
+"""
+VISIT = """
+import subprocess, sys, time, urllib.request
+ui = ["ui", "--no-browser", "--port", "8599", "--library", sys.argv[1]]
+page = subprocess.Popen([sys.executable, "-m", "indexer", *ui])
+for _ in range(200):
+    try:
+        for path in ("", "photos/2/320"):
+            print(urllib.request.urlopen("http://127.0.0.1:8599/" + path).status)
+        break
+    except OSError:
+        time.sleep(0.1)
+page.terminate()
+page.wait()
+"""
+
+
+@contextmanager
+def wire(enter: list[str], inside: Command) -> Iterator[Callable[[], str]]:
+    """A way out of the namespace that nobody answers on; gives a function for what was heard since it was asked."""
+    for step in (
+        "link add out type veth peer name far",
+        "addr add 198.51.100.1/24 dev out",
+        "link set out addrgenmode none",  # or the kernel itself looks for IPv6 routers
+        "link set far addrgenmode none",
+        "link set out up",
+        "link set far up",
+        "neigh add 198.51.100.2 lladdr 02:00:00:00:00:02 dev out",
+        "route add default via 198.51.100.2",
+    ):
+        inside("ip", *step.split())
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with subprocess.Popen(
+        [*enter, sys.executable, "-c", LISTEN], stdout=subprocess.PIPE, text=True
+    ) as listener:
+        assert listener.stdout
+        listener.stdout.readline()
+        reading = threading.Thread(target=lambda: [lines.put(line) for line in listener.stdout])
+        reading.start()
+
+        def heard() -> str:
+            time.sleep(0.2)
+            return "".join(lines.get() for _ in range(lines.qsize()))
+
+        try:
+            yield heard
+        finally:
+            listener.terminate()
+            reading.join()
