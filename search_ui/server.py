@@ -39,10 +39,7 @@ def serve(host: str, port: int, lock: Lock | None, *, open_browser: bool) -> Non
         url = f"http://{_named(host)}:{port}"
         sys.stderr.write(f"Glimpse is at {url} (Ctrl-C ends it)\n")
         if not is_loopback(host):
-            sys.stderr.write(
-                f"{PLAIN}\
-"
-            )
+            sys.stderr.write(f"{PLAIN}\n")
         threading.Thread(target=opened.warm_up, daemon=True).start()
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -257,8 +258,9 @@ def wire(enter: list[str], inside: Command) -> Iterator[Callable[[], str]]:
         [*enter, sys.executable, "-c", LISTEN], stdout=subprocess.PIPE, text=True
     ) as listener:
         assert listener.stdout
-        listener.stdout.readline()
-        reading = threading.Thread(target=lambda: [lines.put(line) for line in listener.stdout])
+        out = listener.stdout
+        out.readline()
+        reading = threading.Thread(target=lambda: deque(map(lines.put, out)))
         reading.start()
 
         def heard() -> str:
