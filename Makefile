@@ -148,6 +148,10 @@ bench-cold: .venv/installed
 bench-page: .venv/installed-dev
 	$(BIN)/python -m benchmarks.page $(LARGE) --out benchmarks/results/page.json
 
+## load: 1 to 64 visitors of the page who search and upload for ten minutes each, during builds (LARGE names a folder)
+load: .venv/installed-dev
+	$(BIN)/python -m benchmarks.load $(LARGE)/10000 --out benchmarks/results/load.json
+
 ## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
 starter-head: .venv/installed-dev
 	$(BIN)/python -m examples.starter_head $(CLIPART) --out indexer/embedders/starter_head.safetensors $(APART)

@@ -13,13 +13,9 @@ import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +27,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.commands import glimpse
 from benchmarks.large import make_library
 from benchmarks.report import publish
+from benchmarks.served import serving
 from indexer import Library
 
 PROBE = Path(__file__).with_name("page_probe.js").read_text(encoding="utf-8")
@@ -61,7 +58,8 @@ def main() -> None:
 
 def measure(library: Path, results: int) -> dict[str, Any]:
     """First pages, queries and scrolling."""
-    with serving(glimpse("ui", "--library", library)) as url, browser() as chromium:
+    with serving(glimpse("ui", "--library", library)) as page, browser() as chromium:
+        url = page.url
         found: dict[str, Any] = {}
         for name, measured in (
             ("first_page_ms_after_start", lambda: first_page(chromium, url)),
@@ -142,41 +140,11 @@ def originals_opened(library: Path, photos: Path) -> int | None:
     with tempfile.NamedTemporaryFile("r", errors="replace") as trace:
         tracer = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "4096", "-e", "trace=open,openat"]
         server = [*tracer, "-o", trace.name, *glimpse("ui", "--library", library)]
-        with serving(server) as url, browser() as chromium:
-            for address in (url, f"{url}/?q=a+dog"):
+        with serving(server) as page, browser() as chromium:
+            for address in (page.url, f"{page.url}/?q=a+dog"):
                 first_page(chromium, address, SHOWN)
         inside = re.compile(re.escape(os.fspath(photos.resolve())) + r'/[^"]*\.jpg"')
         return sum(1 for line in trace if inside.search(line))
-
-
-@contextmanager
-def serving(command: list[str]) -> Iterator[str]:
-    """The page of a library; its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--no-browser"],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # what ends it ends a tracer too
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not _answers(url):
-            assert process.poll() is None, "the page did not start"
-            time.sleep(0.1)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_stcore/health"):
-            return True
-    except (urllib.error.URLError, ConnectionError):
-        return False
 
 
 @contextmanager

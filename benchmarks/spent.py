@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Spent", "cpu_seconds", "spend"]
+__all__ = ["Spent", "cpu_seconds", "memory_kb", "spend"]
 
 EVERY_S = 0.5
 
@@ -55,6 +55,11 @@ def cpu_seconds(who: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def memory_kb(pid: int) -> int:
+    """What a process and all below it hold now, pages that they share counted once; 0 once they have ended."""
+    return sum(map(_pss_kb, _tree(pid)))
+
+
 class _Memory(threading.Thread):
     """Watches a process and all below it until it has ended."""
 
@@ -64,7 +69,7 @@ class _Memory(threading.Thread):
         self.peak_kb = 0
 
     def run(self) -> None:
-        while (kb := sum(map(_pss_kb, _tree(self._pid)))) > 0:
+        while (kb := memory_kb(self._pid)) > 0:
             self.peak_kb = max(self.peak_kb, kb)
             time.sleep(EVERY_S)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.query import Query
-from indexer.search.ranking import Ranking
+from indexer.search.ranking import Ranking, in_levels
 from indexer.search.relevance import mean_cut
 from indexer.terms import Text
 from storage.records import SpaceRecord
@@ -63,7 +63,11 @@ class FusedRanking:
         self.cut = mean_cut([ranking.cut for ranking in rankings], list(weights))
 
     def top(self, count: int) -> tuple[Ids, Scores]:
-        """As `Ranking`; deeper lists are taken until enough contents are among them."""
+        """As `Ranking`."""
+        return in_levels(count, self.size, self._top)
+
+    def _top(self, count: int) -> tuple[Ids, Scores]:
+        """Deeper lists are taken until enough contents are among them."""
         deepest = max(ranking.size for ranking in self._rankings)
         depth = min(max(DEPTH, 2 * count), deepest)
         ids, scores = self._fuse(depth)

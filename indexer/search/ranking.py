@@ -1,5 +1,6 @@
 """One query asked of one space: photos' contents from best to worst."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +16,12 @@ from indexer.search.feedback import learn_part
 from indexer.search.relevance import Cut, cut_of
 from storage.vectors import Allowed, VectorIndex
 
-__all__ = ["Marks", "Ranking", "SpaceRanking", "direct"]
+__all__ = ["Marks", "Ranking", "SpaceRanking", "direct", "in_levels"]
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
+LEVEL, GROWTH = 256, 4
+"""How many are searched for at first, and how many times more each time that those are too few."""
 
 
 class Ranking(Protocol):
@@ -30,10 +33,30 @@ class Ranking(Protocol):
     """Where relevance ends."""
 
     def top(self, count: int) -> tuple[Ids, Scores]:
-        """The `count` best, or all where there are fewer, with their scores."""
+        """The `count` best, or all where there are fewer, with their scores; more begin with the same ones."""
 
     def deviations(self, ids: Ids) -> Scores:
         """How far above the background these contents score; not a number where nothing is known of it."""
+
+
+def in_levels(
+    count: int, size: int, search: Callable[[int], tuple[Ids, Scores]]
+) -> tuple[Ids, Scores]:
+    """The `count` best of `size` contents, such that more of them begin with the same ones.
+
+    A search for more ranks otherwise what is last in a search for fewer: cells propose other rows, and what is nearly
+    equal is rounded otherwise. Pages cut from two of them would show a photo twice, and another never. So searches
+    are of a few fixed depths, and each adds what those before it did not find.
+    """
+    depth = LEVEL
+    ids, scores = search(depth)
+    while len(ids) < count and depth < size:
+        depth *= GROWTH
+        deeper, theirs = search(depth)
+        new = ~np.isin(deeper, ids)
+        ids = np.concatenate([ids, deeper[new]])
+        scores = np.concatenate([scores, theirs[new]])
+    return ids[:count], scores[:count]
 
 
 class SpaceRanking:
@@ -55,7 +78,8 @@ class SpaceRanking:
 
     def top(self, count: int) -> tuple[Ids, Scores]:
         """As `Ranking`; scores are cosines."""
-        return self._index.search(self._direction.vector, max(count, 1), self._allowed)
+        vector, allowed = self._direction.vector, self._allowed
+        return in_levels(count, self.size, lambda k: self._index.search(vector, k, allowed))
 
     def deviations(self, ids: Ids) -> Scores:
         """As `Ranking`; also not a number for contents without a vector here."""

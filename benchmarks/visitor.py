@@ -1,0 +1,116 @@
+"""A visitor of the page without a browser: what Streamlit's own client sends, and what it waits for."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, FormData, WSMsgType
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+__all__ = ["PageFault", "Visitor", "visiting"]
+
+XSRF = "_streamlit_xsrf"
+
+
+class PageFault(Exception):  # noqa: N818 (a fault of the page, not of this program)
+    """The page answered with an error, or not at all."""
+
+
+class Visitor:
+    """One tab: its socket, and the widgets that the page has drawn in it."""
+
+    def __init__(self, http: ClientSession, socket: ClientWebSocketResponse, token: str) -> None:
+        self._http = http
+        self._socket = socket
+        self._token = token
+        self._session = ""
+        self._uploader = ""
+        self._numbers = count(1)
+
+    async def ask(self, picture: BackMsg | None = None, /, **address: str) -> None:
+        """Have the page drawn as an address says; returns once it is. Raises PageFault."""
+        message = picture or BackMsg()
+        message.rerun_script.query_string = urlencode(address)
+        await self._socket.send_bytes(message.SerializeToString())
+        while True:
+            answer = await self._next()
+            match answer.WhichOneof("type"):
+                case "new_session":
+                    self._session = answer.new_session.initialize.session_id
+                case "delta":
+                    self._look_at(answer)
+                case "script_finished":
+                    return
+
+    async def upload(self, name: str, content: bytes) -> None:
+        """Drop a picture on the search bar; returns once the page shows what is like it. Raises PageFault."""
+        wish = BackMsg()
+        wish.file_urls_request.request_id = str(next(self._numbers))
+        wish.file_urls_request.session_id = self._session
+        wish.file_urls_request.file_names.append(name)
+        await self._socket.send_bytes(wish.SerializeToString())
+        while (answer := await self._next()).WhichOneof("type") != "file_urls_response":
+            pass
+        (urls,) = answer.file_urls_response.file_urls
+        form = FormData()
+        form.add_field("file", io.BytesIO(content), filename=name, content_type="image/jpeg")
+        await self._send("PUT", urls.upload_url, data=form)
+        dropped = BackMsg()
+        state = dropped.rerun_script.widget_states.widgets.add(id=self._uploader)
+        info = state.file_uploader_state_value.uploaded_file_info.add(
+            name=name, size=len(content), file_id=urls.file_id
+        )
+        info.file_urls.CopyFrom(urls)
+        await self.ask(dropped)
+        await self._send("DELETE", urls.delete_url)
+
+    async def fetch(self, path: str) -> None:
+        """What an <img> asks for. Raises PageFault."""
+        await self._send("GET", path)
+
+    async def _send(self, method: str, path: str, **options: Any) -> None:
+        headers = {"X-Xsrftoken": self._token}
+        async with self._http.request(method, path, headers=headers, **options) as answer:
+            await answer.read()
+            if answer.status >= 400:
+                raise PageFault(f"{method} {path.split('/')[1]}: {answer.status}")
+
+    async def _next(self) -> ForwardMsg:
+        message = await self._socket.receive()
+        if message.type is not WSMsgType.BINARY:
+            raise PageFault(f"the socket ended: {message.type.name}")
+        answer = ForwardMsg()
+        answer.ParseFromString(message.data)
+        return answer
+
+    def _look_at(self, answer: ForwardMsg) -> None:
+        element = answer.delta.new_element
+        match element.WhichOneof("type"):
+            case "exception":
+                raise PageFault(element.exception.message)
+            case "alert":
+                raise PageFault(element.alert.body)
+            case "html" if element.html.body.startswith('<div class="glimpse-error"'):
+                raise PageFault(element.html.body)
+            case "file_uploader":
+                self._uploader = element.file_uploader.id
+
+
+@asynccontextmanager
+async def visiting(url: str) -> AsyncIterator[Visitor]:
+    """A new visitor, who has opened the page and sees nothing yet."""
+    async with ClientSession(
+        url, cookie_jar=CookieJar(unsafe=True)
+    ) as http:  # of an address without a name
+        async with http.get("/") as page:
+            await page.read()
+        async with http.get("/_stcore/health"):
+            pass
+        token = next(cookie.value for cookie in http.cookie_jar if cookie.key == XSRF)
+        socket = http.ws_connect("/_stcore/stream", protocols=("streamlit", token), max_msg_size=0)
+        async with socket as stream:
+            yield Visitor(http, stream, token)
