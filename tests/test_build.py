@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,31 @@ def test_a_file_whose_time_stamp_was_put_back_is_read_again(
     picture("a.bmp", "blue")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
+    assert library.build([photos]).embedded == 1
+
+
+@pytest.mark.parametrize("year", [1901, 2040])
+def test_a_time_stamp_far_from_now_is_one_like_any_other(
+    library: Library, photos: Path, picture: MakePicture, year: int
+) -> None:
+    stamp = int(datetime(year, 7, 1, tzinfo=UTC).timestamp())
+    os.utime(picture("a.png"), (stamp, stamp))
+    settle_clock()
+    library.build([photos])
+    report = library.build([photos])
+    assert (report.pending, report.unchanged) == (0, 1)
+    (photo,) = library.photos()
+    assert photo.mtime_ns == stamp * 10**9
+
+
+def test_a_clock_that_was_set_back_hides_no_change(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    path = picture("a.bmp", "red")
+    library.build([photos])
+    picture("a.bmp", "blue")
+    past = time.time() - 86_400
+    os.utime(path, (past, past))  # as a clock a day behind would have stamped it
     assert library.build([photos]).embedded == 1
 
 

@@ -164,6 +164,45 @@ def test_a_copy_of_a_drive_on_another_one_embeds_nothing(
     assert found(command) == found(command, "--include-offline") == ON_THE_DRIVE
 
 
+def test_photos_that_cannot_be_written_to_are_indexed(
+    tmp_path: Path, inside: Command, command: Command, drive: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside("mount", "--bind", drive, root)
+    inside("mount", "-o", "remount,bind,ro", root)
+    inside("touch", root / "new.png", expect=1)
+    command("build", root)
+    assert found(command) == ON_THE_DRIVE
+
+
+def test_what_may_not_be_read_is_told_and_what_was_known_of_it_is_not_lost(
+    inside: Command, library_folder: Path, picture: MakePicture
+) -> None:
+    # Root may read everything; without these two rights it may not.
+    rights = "--bounding-set=-dac_override,-dac_read_search"
+    glimpse = ("setpriv", rights, sys.executable, "-m", "indexer")
+    where = ("--library", library_folder)
+    root = picture("root/open.png", "red", mark=1).parent
+    closed = picture("root/closed/known.png", "red", mark=2).parent
+    secret = picture("root/secret.png", "red", mark=3)
+    assert embedded(inside(*glimpse, "build", root, *where)) == 3
+
+    closed.chmod(0)
+    secret.chmod(0)
+    told = inside(*glimpse, "build", root, *where, expect=3).stderr
+    assert f"{closed} cannot be listed (Permission denied): what was known there is kept" in told
+    assert "secret.png" in inside(*glimpse, "errors", *where).stdout
+    found = inside(*glimpse, "search", "red", "--filepath-only", *where).stdout.split()
+    assert {Path(path).name for path in found} == {"open.png", "known.png"}
+
+    closed.chmod(0o755)
+    secret.chmod(0o644)
+    assert embedded(inside(*glimpse, "build", root, *where)) == 0
+    found = inside(*glimpse, "search", "red", "--filepath-only", *where).stdout.split()
+    assert len(found) == 3
+
+
 def test_a_full_disk_stops_a_build_and_takes_nothing_that_was_committed(
     tmp_path: Path, inside: Command, library_folder: Path, picture: MakePicture
 ) -> None:
