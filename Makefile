@@ -71,6 +71,10 @@ bench-training: .venv/installed-dev
 	        --out benchmarks/results/training-$$network.json || exit 1; \
 	done
 
+## reliability: what docs/reliability.md promises, tried; writes its last column
+reliability: .venv/installed-dev
+	$(BIN)/python -m benchmarks.reliability
+
 ## crash: 200 builds killed at random times; takes some eight minutes
 crash: .venv/installed-dev
 	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from indexer import BuildOptions, Config, Library
+from tests.promises import read_promises
 
 PLUGINS = Path(__file__).parent / "plugins"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
@@ -29,6 +30,16 @@ RGB = {
 
 MakePicture = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the group of what they show, so that `pytest -m crash` runs those that do."""
+    groups = {test: promise.group for promise in read_promises() for test in promise.tests}
+    for item in items:
+        file = item.path.relative_to(item.config.rootpath).as_posix()
+        group = groups.get((file, getattr(item, "originalname", item.name)))
+        if group:
+            item.add_marker(group)
 
 
 @pytest.fixture(scope="session")
