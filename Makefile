@@ -136,6 +136,10 @@ cifar-gpu: .venv/installed-dev
 bench-indexing: .venv/installed-dev
 	$(BIN)/python -m benchmarks.indexing $(PHOTOS) $(if $(RCLIP),--rclip $(RCLIP)) --out benchmarks/results/indexing.json
 
+## bench-isolation: what it costs to decode in processes of their own (PHOTOS names some hundreds of JPEGs)
+bench-isolation: .venv/installed-dev
+	$(BIN)/python -m benchmarks.isolation $(PHOTOS) --out benchmarks/results/isolation.json
+
 ## bench-gpu: images a second on a graphics card, and how busy building keeps it
 bench-gpu: .venv/installed-dev
 	$(BIN)/python -m benchmarks.gpu $(PHOTOS) --out benchmarks/results/gpu.json
