@@ -63,6 +63,12 @@ def examples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def prepared_starter(examples_folder: Path) -> Path:
+    """The starter model as that library has prepared it, to be copied into others: preparing takes seconds."""
+    return examples_folder / "models"
+
+
+@pytest.fixture(scope="session")
 def examples(examples_folder: Path) -> Iterator[Library]:
     """That library, for reading only: all tests share it."""
     with Library.open(examples_folder, config=Config()) as library:

@@ -1,6 +1,7 @@
 """One picture in many guises: the embedding is that of the upright sRGB picture."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,10 +72,13 @@ GREY_GUISES: dict[str, Guise] = {"16 bits": deep_grey, "LA": converted("LA"), "L
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NDArray[np.float32]]:
+def rows(
+    tmp_path_factory: pytest.TempPathFactory, prepared_starter: Path
+) -> dict[str, NDArray[np.float32]]:
     """Embeddings by the starter model, by guise; "colour" and "grey" are upright sRGB."""
     home = tmp_path_factory.mktemp("variants")
     (home / "photos").mkdir()
+    shutil.copytree(prepared_starter, home / "library" / "models")
     with Image.open(sorted((EXAMPLES / "birds").iterdir())[0]) as image:
         picture = image.convert("RGB")
     grey = picture.convert("L").convert("RGB")

@@ -63,8 +63,11 @@ class Gallery:
 
 
 @pytest.fixture(scope="session")
-def gallery(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Gallery:
+def gallery(
+    tmp_path_factory: pytest.TempPathFactory, prepared_starter: Path, listener: Listener
+) -> Gallery:
     home = tmp_path_factory.mktemp("gallery")
+    shutil.copytree(prepared_starter, home / "library" / "models")
     photos = home / "photos"
     for kind in ("animals", "birds"):
         shutil.copytree(EXAMPLES / kind, photos / kind)

@@ -35,8 +35,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(photos: Path) -> Iterator[str]:
+def url(photos: Path, prepared_starter: Path) -> Iterator[str]:
     library = photos.with_name("library")
+    shutil.copytree(prepared_starter, library / "models")
     with Library.open(library, create=True, config=Config()) as opened:
         opened.build([photos], BuildOptions(model="starter"))
     with serving(library, photos.with_name("log")) as url:

@@ -21,9 +21,10 @@ LABEL = "![x](y) <b>"
 
 
 @pytest.fixture(scope="module")
-def charted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def charted(tmp_path_factory: pytest.TempPathFactory, prepared_starter: Path) -> Path:
     """A library with two tags, one of which tries to be more than a word."""
     home = tmp_path_factory.mktemp("charted")
+    shutil.copytree(prepared_starter, home / "library" / "models")
     for kind in ("animals", "buildings", "landscapes", "plants"):
         shutil.copytree(EXAMPLES / kind, home / "photos" / kind)
     with Library.open(home / "library", create=True, config=Config()) as library:
