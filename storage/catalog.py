@@ -152,7 +152,7 @@ class Catalog:
         if self._checked is not None:
             self._checked.result()
         with self._writes.begin() as connection:
-            seq = connection.scalar(select(meta.c.value).where(meta.c.key == "change_seq"))
+            seq = connection.scalar(statements.META, {"key": "change_seq"})
             batch = Batch(connection, int(seq or 0) + 1)
             yield batch
             batch.set_meta("change_seq", str(batch.seq))
@@ -166,7 +166,7 @@ class View:
 
     def get_meta(self, key: str) -> str | None:
         """A value of the library itself, such as `default_space`."""
-        return self.connection.scalar(select(meta.c.value).where(meta.c.key == key))
+        return self.connection.scalar(statements.META, {"key": key})
 
     def change_seq(self) -> int:
         """The number of the newest batch."""

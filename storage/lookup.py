@@ -36,6 +36,20 @@ __all__ = [
 Order = Literal["newest", "oldest", "added"]
 
 CONTENT_COLUMNS = [contents.c[name] for name in ContentRecord.__slots__]
+PHOTOS = (
+    select(
+        roots.c.path,
+        *photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"],
+        *CONTENT_COLUMNS,
+    )
+    .select_from(
+        photos.join(roots, roots.c.id == photos.c.root_id).outerjoin(
+            contents, contents.c.id == photos.c.content_id
+        )
+    )
+    .order_by(photos.c.id)
+)
+"""All photos with what is known of them."""
 
 
 def allowed_contents(view: View, where: Filter) -> NDArray[np.int64] | None:
@@ -189,18 +203,7 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:
-    own = photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"]
-    query = (
-        select(roots.c.path, *own, *CONTENT_COLUMNS)
-        .select_from(
-            photos.join(roots, roots.c.id == photos.c.root_id).outerjoin(
-                contents, contents.c.id == photos.c.content_id
-            )
-        )
-        .where(*where)
-        .order_by(photos.c.id)
-    )
-    return [_photo(row) for row in view.connection.execute(query)]
+    return [_photo(row) for row in view.connection.execute(PHOTOS.where(*where))]
 
 
 def _photo(row: Row[Any]) -> PhotoRecord:

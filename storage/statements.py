@@ -1,15 +1,16 @@
-"""Statements that a build runs for every file, composed once: to compose them takes longer than to run them."""
+"""Statements that are run for every file or question, composed once: that takes longer than to run them."""
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from storage.tables import contents, embeddings, photos
+from storage.tables import contents, embeddings, meta, photos
 
-__all__ = ["ADD_CONTENT", "CONTENT_AT", "CONTENT_ID", "PUT_FILE", "REVIVE", "VECTOR_OF"]
+__all__ = ["ADD_CONTENT", "CONTENT_AT", "CONTENT_ID", "META", "PUT_FILE", "REVIVE", "VECTOR_OF"]
 
 _KEY = ("root_id", "folder", "name")
 _KEPT = ("id", *_KEY)
 
+META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 CONTENT_ID = select(contents.c.id).where(contents.c.sha256 == bindparam("sha256"))
 ADD_CONTENT = insert(contents).returning(contents.c.id)
 VECTOR_OF = select(embeddings.c.content_id).where(
