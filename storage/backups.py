@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from storage.errors import StorageError
 
-__all__ = ["back_up", "backups", "drop_backups", "is_due"]
+__all__ = ["ENDING", "back_up", "backups", "drop_backups", "is_due"]
 
 ENDING = ".backup"
 REGULAR = "regular"

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import engine as sqlite
 from storage import statements
-from storage.backups import back_up, drop_backups, is_due
+from storage.backups import back_up, backups, drop_backups, is_due
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
 from storage.migrations import create_schema, migrate
@@ -75,6 +75,8 @@ class Catalog:
                 f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
             )
         sqlite.refuse_network_folder(folder)
+        if sqlite.lost_commits(path):
+            raise sqlite.damaged(path, sqlite.LOST)
         folder.mkdir(parents=True, exist_ok=True)
         catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
         try:
@@ -94,6 +96,8 @@ class Catalog:
         # finds the schema there.
         with self._writes.begin() as connection:
             if not connection.dialect.has_table(connection, "meta"):
+                if backups(path):  # of a library that was here
+                    raise sqlite.damaged(path, "it is empty")
                 create_schema(connection, uuid.uuid4().hex)
         migrate(self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}"))
 
@@ -167,6 +171,10 @@ class View:
     def get_meta(self, key: str) -> str | None:
         """A value of the library itself, such as `default_space`."""
         return self.connection.scalar(select(meta.c.value).where(meta.c.key == key))
+
+    def library_id(self) -> str:
+        """What tells the library from any other, and stays when its folder moves."""
+        return self.get_meta("library_id") or ""
 
     def change_seq(self) -> int:
         """The number of the newest batch."""

@@ -4,17 +4,30 @@ import logging
 import math
 import os
 import sqlite3
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from storage.backups import backups
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
 
-__all__ = ["CATALOG", "check", "open_engine", "refuse_network_folder"]
+__all__ = [
+    "CATALOG",
+    "LOST",
+    "check",
+    "damaged",
+    "is_damage",
+    "lost_commits",
+    "open_engine",
+    "pending_commits",
+    "read_only_engine",
+    "refuse_network_folder",
+]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +53,12 @@ CONNECTIONS = 64
 """Kept open: as many as ask at once. More are opened and closed again, which takes as long as a question."""
 
 MOUNTS = Path("/proc/self/mounts")
+
+LOST = "commits that were only in its -wal file are lost, since that file was deleted or cut"
+
+WAL_INDEX = struct.Struct("=3I2BH2I")  # to the number of pages; sqlite.org/walformat.html
+WAL_INDEX_SIZE = 48
+WAL_HEADER, FRAME_HEADER = 32, 24
 
 
 def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
@@ -74,17 +93,88 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
     return engine
 
 
+def read_only_engine(catalog: Path, *, alone: bool) -> Engine:
+    """An engine that writes nothing into a catalog, nor beside it where it reads `alone`: no other process writes.
+
+    Its errors are SQLite's own.
+    """
+    where = f"file:{quote(os.fsencode(catalog))}?{'immutable=1' if alone else 'mode=ro'}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(where, uri=True, isolation_level=None)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def pending_commits(catalog: Path) -> bool:
+    """Whether commits may lie in the log beside the catalog, not yet in the file itself."""
+    return _size(_beside(catalog, "-wal")) > 0
+
+
+def lost_commits(catalog: Path) -> bool:
+    """Whether commits have gone with the log that held them, as SQLite's index of that log tells.
+
+    A process that ended in the middle leaves both; whoever ends properly leaves neither.
+    """
+    for _ in range(2):  # the second look is for what another process did between two steps of the first
+        index = _read_start(_beside(catalog, "-shm"), WAL_INDEX_SIZE * 2 + 4)
+        if len(index) < WAL_INDEX_SIZE * 2 + 4 or not _lacks_frames(catalog, index):
+            return False
+    return True
+
+
+def _lacks_frames(catalog: Path, index: bytes) -> bool:
+    first, second = index[:WAL_INDEX_SIZE], index[WAL_INDEX_SIZE : 2 * WAL_INDEX_SIZE]
+    *_, is_whole, _, page, frames, _ = WAL_INDEX.unpack_from(first)
+    (copied,) = struct.unpack_from("=I", index, 2 * WAL_INDEX_SIZE)
+    if first != second or not is_whole or frames <= copied:
+        return False
+    size = WAL_HEADER + frames * (FRAME_HEADER + (65536 if page == 1 else page))
+    return _size(_beside(catalog, "-wal")) < size
+
+
+def _beside(catalog: Path, ending: str) -> Path:
+    return catalog.with_name(catalog.name + ending)
+
+
+def _read_start(path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file itself is damaged."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
     if not isinstance(error, sqlite3.Error):
         return None
+    if is_damage(error):
+        return damaged(catalog, str(error))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LibraryLockedError(
                 f"{catalog} is held by another process; try again when that is done"
             )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged(catalog, str(error))
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
             return StorageError(
                 f"{catalog.parent}: {error}; what was finished is kept. Free some space and run it again"
@@ -99,11 +189,14 @@ def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
 def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
     """The refusal to touch a damaged catalog, naming the newest backup beside it."""
     copies = backups(catalog)
-    remedy = f"The newest backup is {copies[-1]}" if copies else "There is no backup"
+    remedy = (
+        f"The newest backup is {copies[-1]}; `glimpse verify` tells whether it is whole, and how to put it back"
+        if copies
+        else "There is no backup; build a new library with --library"
+    )
     finding = " ".join(finding.split())
     return CatalogDamagedError(
-        f"{catalog} is damaged ({finding}); nothing was changed. {remedy}; "
-        f"or build a new library with --library"
+        f"{catalog} is damaged ({finding}); nothing was changed. {remedy}"
     )
 
 

@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from storage.records import VECTOR_DTYPE
 
-__all__ = ["BLOCK", "Halves", "Ids", "MappedRows", "Rows", "Vectors", "digests_of", "flat_index"]
+__all__ = [
+    "BLOCK",
+    "Halves",
+    "Ids",
+    "MappedRows",
+    "Rows",
+    "Vectors",
+    "digests_of",
+    "flat_index",
+    "map_flat",
+]
 
 log = logging.getLogger(__name__)
 
