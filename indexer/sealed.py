@@ -29,7 +29,7 @@ def write(path: Path, data: bytes, about: str = "") -> None:
 
 
 def read(path: Path, about: str = "") -> bytes:
-    """What was kept. Raises OSError, and ValueError where the file is not as it was written, or about another thing."""
+    """What was kept. Raises OSError, and ValueError where that is not what was written, or about another thing."""
     whole = path.read_bytes()
     data, seal = whole[:-SIZE], whole[-SIZE:]
     if seal != _seal(path, data, about):
@@ -39,4 +39,6 @@ def read(path: Path, about: str = "") -> bytes:
 
 def _seal(path: Path, data: bytes, about: str) -> bytes:
     of = "\0".join((path.parent.name, path.name, about))
-    return hashlib.sha256(hashlib.sha256(data).digest() + of.encode(errors="surrogateescape")).digest()
+    return hashlib.sha256(
+        hashlib.sha256(data).digest() + of.encode(errors="surrogateescape")
+    ).digest()

@@ -78,9 +78,9 @@ def ahead(view: View, folder: Path) -> Iterator[Path]:
     seq, spaces = view.change_seq(), {space.id: space for space in view.spaces()}
     for path in unrecorded(view, folder):
         named = NAME.fullmatch(path.name)
-        if named and int(named[2]) > seq and int(named[1]) in spaces:
-            if _is_ours(view, path, spaces[int(named[1])], named[3]):
-                yield path
+        space = spaces.get(int(named[1])) if named else None
+        if named and space and int(named[2]) > seq and _is_ours(view, path, space, named[3]):
+            yield path
 
 
 def _is_ours(view: View, path: Path, space: SpaceRecord, start: str) -> bool:
@@ -133,7 +133,9 @@ def _compare(
         rows = segment.find(part.ids)
         there = rows >= 0
         known |= there
-        same[there] |= (segment.rows.halves(rows[there]).view(np.uint16) == stored[there]).all(axis=1)
+        same[there] |= (segment.rows.halves(rows[there]).view(np.uint16) == stored[there]).all(
+            axis=1
+        )
     return same, known
 
 

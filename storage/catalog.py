@@ -70,10 +70,8 @@ class Catalog:
         folder on a network filesystem.
         """
         path = folder / sqlite.CATALOG
-        if not path.exists() and not create:
-            raise LibraryNotFoundError(
-                f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
-            )
+        if not create:
+            cls.require(folder)
         sqlite.refuse_network_folder(folder)
         if sqlite.lost_commits(path):
             raise sqlite.damaged(path, sqlite.LOST)
@@ -90,6 +88,15 @@ class Catalog:
     def exists(folder: Path) -> bool:
         """Whether a library lies in the folder."""
         return (folder / sqlite.CATALOG).exists()
+
+    @staticmethod
+    def require(folder: Path) -> None:
+        """Raise LibraryNotFoundError where no library lies in the folder, nor a copy of its catalog."""
+        path = folder / sqlite.CATALOG
+        if not path.exists() and not backups(path):
+            raise LibraryNotFoundError(
+                f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
+            )
 
     def _prepare(self, path: Path) -> None:
         # Two processes may come to an empty folder at once; the one that gets the write lock second

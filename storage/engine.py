@@ -122,7 +122,9 @@ def lost_commits(catalog: Path) -> bool:
 
     A process that ended in the middle leaves both; whoever ends properly leaves neither.
     """
-    for _ in range(2):  # the second look is for what another process did between two steps of the first
+    for _ in range(
+        2
+    ):  # the second look is for what another process did between two steps of the first
         index = _read_start(_beside(catalog, "-shm"), WAL_INDEX_SIZE * 2 + 4)
         if len(index) < WAL_INDEX_SIZE * 2 + 4 or not _lacks_frames(catalog, index):
             return False
@@ -160,8 +162,10 @@ def _size(path: Path) -> int:
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether SQLite says that the file itself is damaged."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
@@ -195,9 +199,7 @@ def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
         else "There is no backup; build a new library with --library"
     )
     finding = " ".join(finding.split())
-    return CatalogDamagedError(
-        f"{catalog} is damaged ({finding}); nothing was changed. {remedy}"
-    )
+    return CatalogDamagedError(f"{catalog} is damaged ({finding}); nothing was changed. {remedy}")
 
 
 def check(engine: Engine, catalog: Path) -> None:

@@ -147,7 +147,7 @@ def hashes_from(view: View, first: int) -> dict[bytes, bool]:
     query = select(contents.c.sha256, shown).where(contents.c.sha256 >= bytes([first]))
     if first < 255:
         query = query.where(contents.c.sha256 < bytes([first + 1]))
-    return {sha256: is_shown for sha256, is_shown in view.connection.execute(query)}
+    return {row[0]: row[1] for row in view.connection.execute(query)}
 
 
 def photos_of_hashes(

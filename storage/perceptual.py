@@ -57,9 +57,7 @@ def odd_hashes(view: View) -> list[int]:
 def drop_hashes(batch: Batch, content_ids: Sequence[int]) -> None:
     """Forget hashes, which are then computed again."""
     for ids in chunked(content_ids):
-        batch.connection.execute(
-            update(contents).where(contents.c.id.in_(ids)).values(phash=None)
-        )
+        batch.connection.execute(update(contents).where(contents.c.id.in_(ids)).values(phash=None))
 
 
 def alike_by_hash(queries: Hashes, hashes: Hashes, radius: int) -> Iterator[Pairs]:

@@ -29,7 +29,7 @@ def find_remedy(catalog: Path, derived: tuple[str, ...], on_step: OnStep) -> Rem
 
     `derived` are the names of folders whose files know what the copy does not; they are to be made again.
     """
-    passed_over = []
+    passed_over = list[tuple[Path, str]]()
     for copy in reversed(backups(catalog)):
         reason = why_unsound(copy, on_step)
         if reason is None:
@@ -48,16 +48,19 @@ def why_unsound(copy: Path, on_step: OnStep) -> str | None:
 
 def _commands(catalog: Path, copy: Path, derived: tuple[str, ...]) -> list[str]:
     aside = _free(catalog.with_name(f"{catalog.name}.damaged"))
-    moved = [
+    commands: list[tuple[str, ...]] = [
         ("mv", str(path), f"{aside}{ending}")
         for ending in ("", "-wal", "-shm")
         if os.path.lexists(path := Path(f"{catalog}{ending}"))
     ]
     old = [str(path) for name in derived if os.path.lexists(path := catalog.parent / name)]
-    commands = [*moved, ("cp", str(copy), str(catalog))]
-    commands += [("rm", "-r", *old)] if old else []
-    again = [("glimpse", verb, "--library", str(catalog.parent)) for verb in ("verify", "build")]
-    return [shlex.join(command) for command in (*commands, *again)]
+    commands.append(("cp", str(copy), str(catalog)))
+    if old:
+        commands.append(("rm", "-r", *old))
+    commands += [
+        ("glimpse", verb, "--library", str(catalog.parent)) for verb in ("verify", "build")
+    ]
+    return [shlex.join(command) for command in commands]
 
 
 def _free(path: Path) -> Path:

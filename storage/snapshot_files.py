@@ -115,7 +115,11 @@ def read_unrecorded(path: Path, dim: int, start: str) -> Snapshot:
     """The same for a file that no record tells of, whose SHA-256 starts like this."""
     try:
         rows = Rows(map_flat(path))
-    except (RuntimeError, AssertionError, MemoryError) as error:  # no index to FAISS, or another one
+    except (
+        RuntimeError,
+        AssertionError,
+        MemoryError,
+    ) as error:  # no index to FAISS, or another one
         raise StorageError("it is no snapshot") from error
     if rows.dim != dim:
         raise StorageError(f"its vectors have {rows.dim} numbers, not {dim}")

@@ -33,9 +33,7 @@ LENGTH_OFF = 2e-3
 """How far from 1 a vector's length may be: float16 rounds it off by at most half a thousandth."""
 
 
-def damage(
-    catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = False
-) -> list[str]:
+def damage(catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = False) -> list[str]:
     """What is wrong with a catalog's file, in words; nothing where it is sound.
 
     Of a copy (`is_copy`) it does not matter that the library has come further since. Raises LibraryVersionError

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from indexer import Library
+from indexer import Library, sealed
 from indexer.config import RuntimeConfig
 from indexer.pictures.decoding import load_picture, preprocess
-from indexer import sealed
 from indexer.runtime import bundle
 from indexer.runtime.export import export
 from indexer.runtime.half import HalfEmbedder, HalfSession, works_here

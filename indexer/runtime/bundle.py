@@ -25,7 +25,18 @@ from indexer.embedders.tokenization import TextEncoder
 from indexer.errors import ModelError, NoTextError
 from indexer.runtime.session import Session
 
-__all__ = ["AGREEMENT", "FORMAT", "MODEL", "Bundle", "OnnxEmbedder", "describe", "folder_name", "load", "read", "verify"]
+__all__ = [
+    "AGREEMENT",
+    "FORMAT",
+    "MODEL",
+    "Bundle",
+    "OnnxEmbedder",
+    "describe",
+    "folder_name",
+    "load",
+    "read",
+    "verify",
+]
 
 FORMAT = 2
 """Version of the layout above; a bundle of a newer one is refused. Before 2 the description had no hash of itself."""

@@ -36,7 +36,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Vectors = NDArray[np.float32]
-BACKGROUND = f"background-{hashlib.sha256(chr(10).join(BACKGROUND_WORDS).encode()).hexdigest()[:12]}.npy"
+BACKGROUND = (
+    f"background-{hashlib.sha256(chr(10).join(BACKGROUND_WORDS).encode()).hexdigest()[:12]}.npy"
+)
 """The file in a model's folder; another list of words has another."""
 SAMPLE = 256
 """Photos of the library that stand for all of it."""

@@ -83,7 +83,9 @@ class Ledger:
         """Tell that something was looked at."""
         self.checked[kind] = self.checked.get(kind, 0) + many
 
-    def note(self, part: Part, path: Path | str, what: str, done: str, *, repaired: bool = True) -> None:
+    def note(
+        self, part: Part, path: Path | str, what: str, done: str, *, repaired: bool = True
+    ) -> None:
         """Tell of something wrong; `done` is a participle, such as "deleted"."""
         key = (part, what, done if self.repairing else f"to be {done}", repaired and self.repairing)
         gathered = self._found.setdefault(key, _Gathered())

@@ -11,7 +11,7 @@ from storage.discarding import discard
 __all__ = ["entries", "is_abandoned", "reason_of", "take_away"]
 
 ABANDONED_S = 3600.0
-"""So old is a file that was written aside when nobody is writing it any more: readers write some, without the lock."""
+"""So old is what was written aside when nobody writes it any more: readers write some files, without the lock."""
 ACCESS = os.R_OK | os.W_OK | os.X_OK
 
 
@@ -40,9 +40,7 @@ def _open_up(folder: Path, part: Part, ledger: Ledger) -> None:
     _do(open_up, folder, part, "may not be entered and written to", "made accessible", ledger)
 
 
-def take_away(
-    path: Path, part: Part, what: str, ledger: Ledger, done: str = "deleted"
-) -> bool:
+def take_away(path: Path, part: Part, what: str, ledger: Ledger, done: str = "deleted") -> bool:
     """Delete what is wrong, if repairing, and tell of it; whether that worked."""
     return _do(lambda: discard(path), path, part, what, done, ledger)
 
@@ -54,7 +52,9 @@ def _do(
         if ledger.repairing:
             repair()
     except OSError as error:
-        ledger.note(part, path, what, f"left, since it cannot be {done} ({error.strerror})", repaired=False)
+        ledger.note(
+            part, path, what, f"left, since it cannot be {done} ({error.strerror})", repaired=False
+        )
         return False
     ledger.note(part, path, what, done)
     return True

@@ -68,9 +68,7 @@ def _faults(folder: Path, record: SpaceRecord) -> Iterator[tuple[Path, str]]:
         yield folder, "another model"
 
 
-def _replace(
-    folder: Path, record: SpaceRecord, spaces: Spaces, notify: Notify
-) -> tuple[str, bool]:
+def _replace(folder: Path, record: SpaceRecord, spaces: Spaces, notify: Notify) -> tuple[str, bool]:
     """Export a model anew; what was done, and whether that was all."""
     try:
         discard(folder)
@@ -78,7 +76,10 @@ def _replace(
     except OSError as error:
         return f"left, since it cannot be deleted ({error.strerror})", False
     except GlimpseError as error:
-        return f"deleted; it is exported again when it is needed, which was not possible now: {error}", False
+        return (
+            f"deleted; it is exported again when it is needed, which was not possible now: {error}",
+            False,
+        )
     return "exported again", True
 
 
@@ -88,7 +89,7 @@ def _check_kept(path: Path, ledger: Ledger) -> None:
         if is_abandoned(path):
             take_away(path, "models", "left by a process that was stopped", ledger)
     elif path.name in (BACKGROUND, bundle.AGREEMENT) or path.name.startswith(LABELS):
-        ledger.count("kept")
+        ledger.count("kept files")
         try:
             sealed.read(path)
         except (OSError, ValueError) as error:

@@ -28,9 +28,7 @@ def check_snapshots(catalog: Catalog, spaces: Spaces, ledger: Ledger, *, settled
     folder = catalog.folder / SNAPSHOTS
     list(entries(folder, "snapshots", ledger))  # so that it can be read
     with catalog.view() as view:
-        faults = {
-            space: auditing.faults(view, catalog.folder, space) for space in view.spaces()
-        }
+        faults = {space: auditing.faults(view, catalog.folder, space) for space in view.spaces()}
         ledger.count("snapshots", sum(len(snapshots.published(view, space)) for space in faults))
         strays = auditing.unrecorded(view, catalog.folder) if settled else []
     for path in strays:
