@@ -72,6 +72,8 @@ class Catalog:
         path = folder / sqlite.CATALOG
         if not create:
             cls.require(folder)
+        if cls.exists(folder) and not path.exists():
+            raise sqlite.damaged(path, "it is missing")
         sqlite.refuse_network_folder(folder)
         if sqlite.lost_commits(path):
             raise sqlite.damaged(path, sqlite.LOST)
@@ -86,14 +88,14 @@ class Catalog:
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Whether a library lies in the folder."""
-        return (folder / sqlite.CATALOG).exists()
-
-    @staticmethod
-    def require(folder: Path) -> None:
-        """Raise LibraryNotFoundError where no library lies in the folder, nor a copy of its catalog."""
+        """Whether a library lies in the folder, be it the copies of its catalog alone."""
         path = folder / sqlite.CATALOG
-        if not path.exists() and not backups(path):
+        return path.exists() or bool(backups(path))
+
+    @classmethod
+    def require(cls, folder: Path) -> None:
+        """Raise LibraryNotFoundError where no library lies in the folder."""
+        if not cls.exists(folder):
             raise LibraryNotFoundError(
                 f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
             )

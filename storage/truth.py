@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from storage import auditing
 from storage import engine as sqlite
+from storage.backups import was_changed
 from storage.catalog import View
 from storage.errors import LibraryVersionError, StorageError
 from storage.migrations import NEWEST, schema_version
@@ -41,6 +42,8 @@ def damage(catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = 
     """
     if not catalog.is_file():
         return ["it is no file" if catalog.exists() else "it is missing"]
+    if is_copy and _was_changed(catalog):
+        return ["it is not what was written"]
     if not is_copy and sqlite.lost_commits(catalog):
         return [sqlite.LOST]
     alone = is_copy or not sqlite.pending_commits(catalog)
@@ -49,6 +52,13 @@ def damage(catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = 
     if alone and _moment(catalog) != before:  # it was not alone
         return _look(catalog, on_step, alone=False, is_copy=is_copy)
     return found
+
+
+def _was_changed(copy: Path) -> bool:
+    try:
+        return was_changed(copy)
+    except OSError as error:
+        raise StorageError(f"{copy} cannot be read ({error.strerror})") from error
 
 
 def _moment(catalog: Path) -> tuple[int, int, bool]:

@@ -3,10 +3,14 @@
 import io
 import json
 import math
+import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -15,11 +19,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from indexer import BuildOptions, Config, Library, VerifyReport, sealed
+from indexer import BuildOptions, Config, Filter, Library, VerifyReport, sealed
+from indexer.config import BuildConfig
+from indexer.errors import LibraryLockedError, ModelUnavailableError
+from indexer.pictures.jpegs import unsealed
 from indexer.runtime.half import _keep_agreement
-from storage import backups
+from storage import snapshots
+from storage.catalog import Catalog
 from storage.engine import CATALOG
-from tests.conftest import RGB
+from storage.locking import writer_lock
+from tests.conftest import RGB, Run, environment
 
 Damage = Callable[[Path, random.Random], None]
 
@@ -49,14 +58,26 @@ def sound(template: Path, shown: Path, tmp_path_factory: pytest.TempPathFactory)
         library.tag(["red", "blue"])
         library.map()
         library.search("red")
+    publish(folder)
     _keep_agreement(next(folder.glob("models/*")), 0.9999)
     return folder
 
 
+def publish(folder: Path) -> None:
+    """All vectors, few as they are, as one snapshot."""
+    catalog = Catalog.open(folder)
+    with catalog.view() as view:
+        spaces = view.spaces()
+    with catalog.writer():
+        for space in spaces:
+            snapshots.publish(catalog, space, everything=True)
+    catalog.close()
+
+
 @pytest.fixture
 def folder(sound: Path, tmp_path: Path) -> Path:
-    shutil.copytree(sound, tmp_path / "library")
-    return tmp_path / "library"
+    shutil.copytree(sound, tmp_path / "mine")
+    return tmp_path / "mine"
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -93,7 +114,7 @@ def look(thumbnail: bytes) -> tuple[object, ...]:
         pixel = image.getpixel((5, 5))
         assert isinstance(pixel, tuple)
         apart = {name: math.dist(pixel, colour) for name, colour in RGB.items()}
-        return image.size, min(apart, key=lambda name: apart[name]), min(apart.values()) < 8
+        return max(image.size), min(apart, key=lambda name: apart[name]), min(apart.values()) < 8
 
 
 def verify(folder: Path, *, dry_run: bool = False) -> VerifyReport:
@@ -103,16 +124,21 @@ def verify(folder: Path, *, dry_run: bool = False) -> VerifyReport:
 
 def truncate(path: Path, rng: random.Random) -> None:
     data = path.read_bytes()
+    path.unlink()  # to be cut under a process that has it mapped is another matter: it ends that process
     path.write_bytes(data[: rng.randrange(len(data))])
 
 
 def flip(path: Path, rng: random.Random) -> None:
-    data = bytearray(path.read_bytes())
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    path.write_bytes(data)
+    with path.open("r+b") as file:
+        at = rng.randrange(path.stat().st_size)
+        file.seek(at)
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << rng.randrange(8)]))
 
 
 def fill_with_garbage(path: Path, rng: random.Random) -> None:
+    path.unlink()
     path.write_bytes(rng.randbytes(rng.randrange(1, 5000)))
 
 
@@ -214,6 +240,12 @@ def test_files_of_other_libraries_and_models_are_not_taken_for_ours(
     with Library.open(other, config=Config()) as library:
         library.build([tmp_path], BuildOptions(exclude=("library", "other")))
         library.map()
+    publish(other)
+    with closing(sqlite3.connect(other / CATALOG)) as database, database:
+        database.execute("UPDATE meta SET value = 'other' WHERE key = 'library_id'")
+    next((other / "maps").iterdir()).unlink()
+    with Library.open(other, config=Config()) as library:
+        library.map()
     theirs = {path.name for path in (other / "maps").iterdir()}
     assert theirs == {path.name for path in (folder / "maps").iterdir()}
     for name in ("maps/*", "snapshots/*"):
@@ -272,3 +304,245 @@ def test_what_belongs_to_nothing_is_deleted(folder: Path) -> None:
     assert report.is_repaired
     assert sum(finding.count for finding in report.findings) == len(strays)
     assert tree(folder) == before
+
+
+def test_missing_thumbnails_are_counted_together_and_all_made_again(folder: Path) -> None:
+    before = answers(folder)
+    shutil.rmtree(folder / "thumbnails")
+    report = verify(folder)
+    ((part, what, count),) = {(f.part, f.what, f.count) for f in report.findings}
+    assert (part, what, count) == ("thumbnails", "missing", 32)
+    assert len(report.findings[0].examples) == 20
+    assert len(list(folder.glob("thumbnails/*/*"))) == 32
+    assert answers(folder) == before
+
+
+def test_a_thumbnail_is_not_made_of_a_photo_that_is_gone_or_another(
+    folder: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("gone", "changed", "there"):
+        Image.new("RGB", (30, 20 + len(name)), "blue").save(photos / f"{name}.png")
+    with Library.open(folder, config=Config()) as library:
+        library.build([photos])
+        hashes = {p.path.name: p.sha256 for p in library.photos(Filter(folder=str(photos)))}
+    (photos / "gone.png").unlink()
+    Image.new("RGB", (30, 20), "red").save(photos / "changed.png")
+    for digest in hashes.values():
+        next(folder.glob(f"thumbnails/*/{digest}-640.jpg")).unlink()
+    report = verify(folder)
+    assert not report.is_repaired
+    assert {f.done for f in report.findings} == {
+        "made again from its photo",
+        "not made again: its photo has changed since; build first",
+        "not made again: its photo is not there",
+    }
+    made = {str(path.name)[:64] for path in folder.glob("thumbnails/*/*-640.jpg")}
+    assert hashes["there.png"] in made
+    assert not made & {hashes["gone.png"], hashes["changed.png"]}
+
+
+def test_where_thumbnails_are_made_when_looked_at_none_is_missed_and_a_damaged_one_goes(
+    folder: Path,
+) -> None:
+    config = Config(build=BuildConfig(thumbnails=False))
+    one, another = sorted(folder.glob("thumbnails/*/*"))[:2]
+    one.unlink()
+    another.write_bytes(b"damaged")
+    with Library.open(folder, config=config) as library:
+        report = library.verify()
+    (finding,) = report.findings
+    assert (finding.count, finding.done) == (1, "deleted, and made again when it is looked at")
+    assert not another.exists()
+
+
+def test_thumbnails_of_an_earlier_glimpse_are_decoded(folder: Path) -> None:
+    paths = sorted(folder.glob("thumbnails/*/*"))
+    for path in paths:
+        path.write_bytes(unsealed(path.read_bytes()))
+    assert verify(folder).is_sound
+    data = paths[0].read_bytes()
+    paths[0].write_bytes(data[:100] + data[-2:])
+    (finding,) = verify(folder).findings
+    assert finding.what == "not to be decoded"
+
+
+def test_a_damaged_thumbnail_is_made_again_as_it_is_looked_at(folder: Path) -> None:
+    with Library.open(folder, config=Config()) as library:
+        for number, photo in enumerate(library.photos()):
+            (path,) = folder.glob(f"thumbnails/*/{photo.sha256}-320.jpg")
+            flip(path, random.Random(number))
+            assert look(library.thumbnail(photo.id, 320))[1] in photo.path.name
+    assert verify(folder).is_sound
+
+
+def test_large_and_small_snapshots_are_each_written_anew(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "LEAST_TAIL", 0)
+    monkeypatch.setattr(snapshots, "SMALL_SHARE", 1)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (30, 20), "blue").save(photos / "blue.png")
+    with Library.open(folder, config=Config()) as library:
+        library.build([photos])
+    before = answers(folder)
+    for number in (1, 0):
+        large, small = sorted((folder / "snapshots").iterdir(), key=lambda p: -p.stat().st_size)
+        flip((large, small)[number], random.Random(number))
+        report = verify(folder)
+        assert [f.count for f in report.findings] == [1]
+        assert large.exists() == bool(number)
+        assert verify(folder).is_sound
+        assert answers(folder) == before
+
+
+def test_a_model_whose_weights_are_not_here_is_deleted_and_that_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, notify: object) -> None:
+        raise ModelUnavailableError(f"{name} is not on this machine")
+
+    monkeypatch.setattr("indexer.spaces.load_model", refuse)
+    flip(next(folder.glob("models/*/image.onnx")), random.Random(0))
+    report = verify(folder)
+    assert not report.is_repaired
+    assert "tiny is not on this machine" in report.findings[0].done
+    assert list((folder / "models").iterdir()) == []
+    monkeypatch.undo()
+    assert verify(folder).is_repaired
+    assert verify(folder).is_sound
+
+
+def test_a_perceptual_hash_of_another_length_is_computed_again(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / CATALOG)) as database, database:
+        database.execute("UPDATE contents SET phash = x'0102' WHERE id = 5")
+    assert verify(folder).is_repaired
+    with Library.open(folder, config=Config()) as library:
+        library.duplicates()
+    with closing(sqlite3.connect(folder / CATALOG)) as database:
+        query = "SELECT length(phash) FROM contents WHERE id = 5"
+        assert database.execute(query).fetchone() == (8,)
+
+
+def test_while_another_process_writes_nothing_is_repaired(folder: Path) -> None:
+    (folder / "snapshots" / "1-99.tmp").write_bytes(b"just being written")
+    with writer_lock(folder):
+        with pytest.raises(LibraryLockedError, match="locked by process"):
+            verify(folder)
+        report = verify(folder, dry_run=True)
+        assert report.is_sound
+        assert "another process is writing" in report.notes[0]
+    assert not verify(folder).is_sound
+
+
+def test_readers_go_on_while_a_library_is_repaired(folder: Path) -> None:
+    before = answers(folder)
+    stop, failed = threading.Event(), list[object]()
+
+    def read() -> None:
+        while not stop.is_set():
+            with Library.open(folder, config=Config()) as library:
+                found = [(hit.path, f"{hit.score:.5f}") for hit in library.search("red")]
+                if found != before[0]:
+                    failed.append(found)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(4):
+        flip(next((folder / "snapshots").iterdir()), random.Random(number))
+        shutil.rmtree(folder / "thumbnails")
+        assert verify(folder).is_repaired
+    stop.set()
+    reader.join()
+    assert failed == []
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from indexer import Config, Library
+from indexer.config import BuildConfig
+def verify():
+    config = Config(build=BuildConfig(thumbnails=False))  # nobody may not be allowed to start a decoder
+    with Library.open(sys.argv[1], deferred=True, config=config) as library:
+        return library.verify()
+assert verify().is_sound  # which imports all that it needs
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for name in sys.argv[2:]:
+    os.chmod(name, 0)
+for report in (verify(), verify()):
+    print(report.is_repaired, sorted((f.part, f.what, f.done) for f in report.findings))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the user of a process")
+def test_files_and_folders_without_permission_are_made_again_or_accessible(
+    folder: Path, shown: Path, tmp_path: Path
+) -> None:
+    names = ("snapshots/*", "maps", "thumbnails/*/*-640.jpg", "thumbnails", "models/*/half.json")
+    denied = [next(folder.glob(name)) for name in names]
+    for path in (folder, *folder.rglob("*")) if os.getuid() == 0 else ():
+        os.chown(path, 65534, 65534)
+    for path in (shown, *folder.parents, *shown.parents):
+        if path.is_relative_to(tmp_path.parents[1]):
+            path.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, folder, *denied],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    first, second = done.stdout.splitlines() or [done.stderr, ""]
+    assert first == (
+        "True [('maps', 'may not be entered and written to', 'made accessible'), "
+        "('models', 'cannot be read (Permission denied)', 'deleted, and made again when it is needed'), "
+        "('snapshots', 'cannot be read (Permission denied)', 'written anew from the catalog'), "
+        "('thumbnails', 'cannot be read (Permission denied)', 'deleted, and made again when it is looked at'), "
+        "('thumbnails', 'may not be entered and written to', 'made accessible')]"
+    ), done.stderr
+    assert second == "True []"
+
+
+def test_the_command_tells_what_it_found_and_did(folder: Path, glimpse: Run) -> None:
+    def run(*options: str) -> tuple[int, str]:
+        done = glimpse("verify", "--library", folder, *options)
+        return done.returncode, done.stdout.decode()
+
+    code, said = run()
+    assert code == 0
+    assert said.startswith("nothing wrong; looked at 16 photos, 16 vectors, 1 model, ")
+    thumbnail = next(folder.glob("thumbnails/*/*-320.jpg"))
+    thumbnail.unlink()
+    code, said = run("--dry-run")
+    assert (code, said.splitlines()[:2]) == (
+        3,
+        [
+            "thumbnails: 1 missing; to be made again from its photo",
+            f"  {thumbnail.relative_to(folder)}",
+        ],
+    )
+    code, said = run("--json")
+    answer = json.loads(said)
+    assert (code, answer["sound"], answer["repaired"], answer["damage"]) == (0, False, True, None)
+    assert answer["findings"] == [
+        {
+            "part": "thumbnails",
+            "what": "missing",
+            "done": "made again from its photo",
+            "repaired": True,
+            "count": 1,
+            "examples": [str(thumbnail.relative_to(folder))],
+        }
+    ]
+    copy = next(folder.glob("*.backup"))
+    (folder / CATALOG).write_bytes(b"no catalog")
+    code, said = run()
+    lines = said.splitlines()
+    assert (code, lines[0][:24]) == (1, "the catalog is damaged; ")
+    assert f"the newest sound backup is {copy}; to put it back:" in lines
+    assert f"  cp {copy} {folder / CATALOG}" in lines
+    assert json.loads(run("--json")[1])["damage"]["backup"] == str(copy)
+    assert glimpse("verify", "--library", folder / "nowhere").returncode == 4
