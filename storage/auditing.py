@@ -60,7 +60,8 @@ def disagreements(view: View, folder: Path, space: SpaceRecord) -> Iterator[str]
     if not segments:
         return
     later = embedded.ids(view, space, after=seq)
-    living, other, new = list[Ids](), list[Ids](), list[Ids]()
+    none = np.empty(0, np.int64)
+    living, other, new = [none], [none], [none]
     for part in embedded.parts(view, space, after=0):
         living.append(part.ids)
         written = ~np.isin(part.ids, later, assume_unique=True)

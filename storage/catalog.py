@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import engine as sqlite
-from storage import statements
+from storage import statements, wal
 from storage.backups import back_up, backups, drop_backups, is_due
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
@@ -75,8 +75,8 @@ class Catalog:
         if cls.exists(folder) and not path.exists():
             raise sqlite.damaged(path, "it is missing")
         sqlite.refuse_network_folder(folder)
-        if sqlite.lost_commits(path):
-            raise sqlite.damaged(path, sqlite.LOST)
+        if wal.lost_commits(path):
+            raise sqlite.damaged(path, wal.LOST)
         folder.mkdir(parents=True, exist_ok=True)
         catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
         try:

@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import sqlite3
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,10 @@ from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError
 
 __all__ = [
     "CATALOG",
-    "LOST",
     "check",
     "damaged",
     "is_damage",
-    "lost_commits",
     "open_engine",
-    "pending_commits",
     "read_only_engine",
     "refuse_network_folder",
 ]
@@ -53,12 +49,6 @@ CONNECTIONS = 64
 """Kept open: as many as ask at once. More are opened and closed again, which takes as long as a question."""
 
 MOUNTS = Path("/proc/self/mounts")
-
-LOST = "commits that were only in its -wal file are lost, since that file was deleted or cut"
-
-WAL_INDEX = struct.Struct("=3I2BH2I")  # to the number of pages; sqlite.org/walformat.html
-WAL_INDEX_SIZE = 48
-WAL_HEADER, FRAME_HEADER = 32, 24
 
 
 def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
@@ -112,60 +102,12 @@ def read_only_engine(catalog: Path, *, alone: bool) -> Engine:
     return engine
 
 
-def pending_commits(catalog: Path) -> bool:
-    """Whether commits may lie in the log beside the catalog, not yet in the file itself."""
-    return _size(_beside(catalog, "-wal")) > 0
-
-
-def lost_commits(catalog: Path) -> bool:
-    """Whether commits have gone with the log that held them, as SQLite's index of that log tells.
-
-    A process that ended in the middle leaves both; whoever ends properly leaves neither.
-    """
-    for _ in range(
-        2
-    ):  # the second look is for what another process did between two steps of the first
-        index = _read_start(_beside(catalog, "-shm"), WAL_INDEX_SIZE * 2 + 4)
-        if len(index) < WAL_INDEX_SIZE * 2 + 4 or not _lacks_frames(catalog, index):
-            return False
-    return True
-
-
-def _lacks_frames(catalog: Path, index: bytes) -> bool:
-    first, second = index[:WAL_INDEX_SIZE], index[WAL_INDEX_SIZE : 2 * WAL_INDEX_SIZE]
-    *_, is_whole, _, page, frames, _ = WAL_INDEX.unpack_from(first)
-    (copied,) = struct.unpack_from("=I", index, 2 * WAL_INDEX_SIZE)
-    if first != second or not is_whole or frames <= copied:
-        return False
-    size = WAL_HEADER + frames * (FRAME_HEADER + (65536 if page == 1 else page))
-    return _size(_beside(catalog, "-wal")) < size
-
-
-def _beside(catalog: Path, ending: str) -> Path:
-    return catalog.with_name(catalog.name + ending)
-
-
-def _read_start(path: Path, count: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(count)
-    except OSError:
-        return b""
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def is_damage(error: BaseException | None) -> bool:
     """Whether SQLite says that the file itself is damaged."""
     if not isinstance(error, sqlite3.Error):
         return False
-    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return bool(code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:

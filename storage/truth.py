@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.exc import DatabaseError
 
-from storage import auditing
+from storage import auditing, wal
 from storage import engine as sqlite
 from storage.backups import was_changed
 from storage.catalog import View
@@ -44,9 +44,9 @@ def damage(catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = 
         return ["it is no file" if catalog.exists() else "it is missing"]
     if is_copy and _was_changed(catalog):
         return ["it is not what was written"]
-    if not is_copy and sqlite.lost_commits(catalog):
-        return [sqlite.LOST]
-    alone = is_copy or not sqlite.pending_commits(catalog)
+    if not is_copy and wal.lost_commits(catalog):
+        return [wal.LOST]
+    alone = is_copy or not wal.pending_commits(catalog)
     before = _moment(catalog)
     found = _look(catalog, on_step, alone=alone, is_copy=is_copy)
     if alone and _moment(catalog) != before:  # it was not alone
@@ -63,7 +63,7 @@ def _was_changed(copy: Path) -> bool:
 
 def _moment(catalog: Path) -> tuple[int, int, bool]:
     now = catalog.stat()
-    return now.st_size, now.st_mtime_ns, sqlite.pending_commits(catalog)
+    return now.st_size, now.st_mtime_ns, wal.pending_commits(catalog)
 
 
 def _look(catalog: Path, on_step: OnStep, *, alone: bool, is_copy: bool) -> list[str]:

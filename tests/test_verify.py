@@ -108,8 +108,8 @@ def answers(folder: Path) -> list[object]:
         ]
 
 
-def look(thumbnail: bytes) -> tuple[object, ...]:
-    """Its size, and the name of its colour."""
+def look(thumbnail: bytes) -> tuple[int, str, bool]:
+    """Its edge, the name of its colour, and whether it is that colour."""
     with Image.open(io.BytesIO(thumbnail)) as image:
         pixel = image.getpixel((5, 5))
         assert isinstance(pixel, tuple)
@@ -206,6 +206,13 @@ def assert_repaired(folder: Path, shown: Path, pattern: str, damage: Damage) -> 
     assert verify(folder).is_sound
     assert answers(folder) == before
     assert (truth(folder), tree(shown)) == (kept, originals)
+
+
+def test_a_library_without_photos_is_sound(template: Path, tmp_path: Path) -> None:
+    shutil.copytree(template, tmp_path / "library")
+    report = verify(tmp_path / "library")
+    assert report.is_sound
+    assert report.checked["photos"] == 0
 
 
 def test_a_sound_library_is_not_changed_by_a_byte(folder: Path) -> None:
