@@ -115,9 +115,9 @@ def _open(folder: Path, record: SnapshotRecord, space: SpaceRecord) -> Segment:
     path = folder / SNAPSHOTS / record.file
     reason = why_unusable(path, record, space)
     if reason is None and path.exists() and not path.is_file():
-        reason = "it is no file"
+        reason = "no file"
     if reason is None and record.dim != space.dim:
-        reason = f"its vectors have {record.dim} numbers, not {space.dim}"
+        reason = f"of {record.dim} dimensions, not {space.dim}"
     if reason:
         raise StorageError(reason)
     found = read_whole(path, record.dim, record.count, record.sha256)
@@ -143,7 +143,7 @@ def _compare(
 def _told(ids: Ids, what: str) -> Iterator[str]:
     if len(ids):
         some = ", ".join(map(str, ids[:EXAMPLES].tolist()))
-        yield f"vectors of {len(ids)} contents {what} (content {some}{', …' if len(ids) > EXAMPLES else ''})"
+        yield f"vectors {what}: {len(ids)} (content {some}{', …' if len(ids) > EXAMPLES else ''})"
 
 
 def _reason(error: Exception) -> str:

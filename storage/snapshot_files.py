@@ -39,7 +39,8 @@ from storage.rows import (
 __all__ = ["SUFFIX", "Snapshot", "read", "read_back", "read_unrecorded", "read_whole", "write"]
 
 SUFFIX = ".vectors"
-OTHER_BYTES = "its bytes are not those that were recorded"
+OTHER_BLOCK = "not what was written"
+OTHER_BYTES = "not what was recorded"
 
 
 def write(
@@ -120,9 +121,9 @@ def read_unrecorded(path: Path, dim: int, start: str) -> Snapshot:
         AssertionError,
         MemoryError,
     ) as error:  # no index to FAISS, or another one
-        raise StorageError("it is no snapshot") from error
+        raise StorageError("no snapshot") from error
     if rows.dim != dim:
-        raise StorageError(f"its vectors have {rows.dim} numbers, not {dim}")
+        raise StorageError(f"of {rows.dim} dimensions, not {dim}")
     count = len(rows)
     with open(path, "rb") as file:
         header = _header(dim, count)
@@ -143,7 +144,7 @@ def read_back(path: Path, dim: int, count: int, sha256: str) -> None:
 
 
 def _refuse(*_: object) -> Halves:
-    raise StorageError("a block is not what was written")
+    raise StorageError(OTHER_BLOCK)
 
 
 def _as_rows(digests: bytes) -> NDArray[np.uint8]:

@@ -191,9 +191,9 @@ def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
 def why_unusable(path: Path, record: SnapshotRecord, space: SpaceRecord) -> str | None:
     """What speaks against a file that was recorded, before it is opened; None for nothing."""
     if record.fingerprint != space.fingerprint:
-        return "it was made by another model"
+        return "made by another model"
     if path.suffix != SUFFIX:
-        return "it was written by an earlier Glimpse"
+        return "written by an earlier Glimpse"
     return None
 
 

@@ -123,7 +123,7 @@ def _by_rows(view: View, catalog: Path, on_step: OnStep, is_copy: bool) -> Itera
         count = view.connection.scalar(select(func.count()).select_from(rows))
         if count:
             ids = view.connection.scalars(query.limit(EXAMPLES))
-            yield f"{count} {what} ({', '.join(map(str, ids))}{', …' if count > EXAMPLES else ''})"
+            yield f"{what}: {count} ({', '.join(map(str, ids))}{', …' if count > EXAMPLES else ''})"
 
 
 def _rules(seq: int) -> Iterator[tuple[str, Select[Any]]]:
@@ -201,7 +201,7 @@ def _by_vectors(view: View, catalog: Path, on_step: OnStep, is_copy: bool) -> It
         if bad:
             some = ", ".join(map(str, bad[:EXAMPLES]))
             more = ", …" if len(bad) > EXAMPLES else ""
-            yield f"{len(bad)} vectors of space {space.name} are not of length 1 (content {some}{more})"
+            yield f"vectors of space {space.name} have not the length 1: {len(bad)} (content {some}{more})"
 
 
 def _vectors(view: View, space: SpaceRecord) -> Iterator[tuple[Any, Any]]:

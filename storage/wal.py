@@ -1,4 +1,4 @@
-"""The log beside the catalog, which holds commits that are not yet in the file itself, and whether it is all there."""
+"""The log beside the catalog, which holds commits that are not yet in the file itself; whether it is all there."""
 
 import struct
 from pathlib import Path

@@ -341,7 +341,7 @@ def test_a_thumbnail_is_not_made_of_a_photo_that_is_gone_or_another(
     report = verify(folder)
     assert not report.is_repaired
     assert {f.done for f in report.findings} == {
-        "made again from its photo",
+        "made again from their photos",
         "not made again: its photo has changed since; build first",
         "not made again: its photo is not there",
     }
@@ -360,7 +360,7 @@ def test_where_thumbnails_are_made_when_looked_at_none_is_missed_and_a_damaged_o
     with Library.open(folder, config=config) as library:
         report = library.verify()
     (finding,) = report.findings
-    assert (finding.count, finding.done) == (1, "deleted, and made again when it is looked at")
+    assert (finding.count, finding.done) == (1, "deleted, and made again when looked at")
     assert not another.exists()
 
 
@@ -505,9 +505,9 @@ def test_files_and_folders_without_permission_are_made_again_or_accessible(
     first, second = done.stdout.splitlines() or [done.stderr, ""]
     assert first == (
         "True [('maps', 'may not be entered and written to', 'made accessible'), "
-        "('models', 'cannot be read (Permission denied)', 'deleted, and made again when it is needed'), "
+        "('models', 'cannot be read (Permission denied)', 'deleted, and made again when needed'), "
         "('snapshots', 'cannot be read (Permission denied)', 'written anew from the catalog'), "
-        "('thumbnails', 'cannot be read (Permission denied)', 'deleted, and made again when it is looked at'), "
+        "('thumbnails', 'cannot be read (Permission denied)', 'deleted, and made again when looked at'), "
         "('thumbnails', 'may not be entered and written to', 'made accessible')]"
     ), done.stderr
     assert second == "True []"
@@ -527,7 +527,7 @@ def test_the_command_tells_what_it_found_and_did(folder: Path, glimpse: Run) -> 
     assert (code, said.splitlines()[:2]) == (
         3,
         [
-            "thumbnails: 1 missing; to be made again from its photo",
+            "thumbnails: 1 missing; to be made again from their photos",
             f"  {thumbnail.relative_to(folder)}",
         ],
     )
@@ -538,7 +538,7 @@ def test_the_command_tells_what_it_found_and_did(folder: Path, glimpse: Run) -> 
         {
             "part": "thumbnails",
             "what": "missing",
-            "done": "made again from its photo",
+            "done": "made again from their photos",
             "repaired": True,
             "count": 1,
             "examples": [str(thumbnail.relative_to(folder))],

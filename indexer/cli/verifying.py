@@ -39,7 +39,11 @@ def verify(
     always after a --dry-run that found something; 4 no library there.
     """
     with common.open(deferred=True) as library, Bar("looking").shown() as bar:
-        report = library.verify(dry_run=dry_run, on_step=bar.update, notify=bar.note)
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(what, done, total or None)
+
+        report = library.verify(dry_run=dry_run, on_step=show, notify=bar.note)
     if as_json:
         print(json.dumps(_answer(report), default=str))
     else:

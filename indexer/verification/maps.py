@@ -11,7 +11,7 @@ from storage.records import SpaceRecord
 
 __all__ = ["check_maps"]
 
-AGAIN = "deleted, and drawn again when it is asked for"
+AGAIN = "deleted, and drawn again when asked for"
 
 
 def check_maps(

@@ -17,7 +17,7 @@ from storage.records import SpaceRecord
 
 __all__ = ["check_models"]
 
-LATER = "deleted, and made again when it is needed"
+LATER = "deleted, and made again when needed"
 
 
 def check_models(

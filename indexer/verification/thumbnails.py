@@ -30,7 +30,7 @@ AT_ONCE = 256
 SMALLEST = Preprocessing(size=1, resize="squash", mean=(0.0,) * 3, std=(1.0,) * 3)
 """What decoders make for a model, of which nothing is needed here."""
 EVERYWHERE = Filter(include_offline=True)
-MADE, LATER = "made again from its photo", "deleted, and made again when it is looked at"
+MADE, LATER = "made again from their photos", "deleted, and made again when looked at"
 
 
 class _Lacking(NamedTuple):
