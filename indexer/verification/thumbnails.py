@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +26,18 @@ __all__ = ["check_thumbnails"]
 FOLDERS = 256
 THREADS = 4
 """That read files: hashing lets others run, and a disk likes to be asked for several at once."""
+READ_AT_ONCE = 64
+"""Thumbnails that one of them reads before it looks for more."""
 AT_ONCE = 256
 """Contents whose photos are looked up together."""
 SMALLEST = Preprocessing(size=1, resize="squash", mean=(0.0,) * 3, std=(1.0,) * 3)
 """What decoders make for a model, of which nothing is needed here."""
 EVERYWHERE = Filter(include_offline=True)
 MADE, LATER = "made again from their photos", "deleted, and made again when looked at"
+
+
+_File = tuple[Path, bytes, int]
+"""A thumbnail that is there, with the hash of what it shows, and its edge."""
 
 
 class _Lacking(NamedTuple):
@@ -82,7 +89,11 @@ class _Folder:
         """Check what is there; what is lacking then."""
         files, seen = list(self._files()), set[tuple[bytes, int]]()
         self._ledger.count("thumbnails", len(files))
-        for (path, sha256, edge), what in zip(files, pool.map(_fault_of, files), strict=True):
+        parts = (
+            files[start : start + READ_AT_ONCE] for start in range(0, len(files), READ_AT_ONCE)
+        )
+        faults = chain.from_iterable(pool.map(_faults_of, parts))
+        for (path, sha256, edge), what in zip(files, faults, strict=True):
             seen.add((sha256, edge))
             if what is None:
                 continue
@@ -98,7 +109,7 @@ class _Folder:
     def _is_wanted(self, sha256: bytes, edge: int) -> bool:
         return self._wanted and edge in EDGES and self._known[sha256]
 
-    def _files(self) -> Iterator[tuple[Path, bytes, int]]:
+    def _files(self) -> Iterator[_File]:
         """Thumbnails of contents that the library has; anything else is taken away."""
         for path in entries(self._folder, "thumbnails", self._ledger):
             named = NAME.fullmatch(path.name)
@@ -126,8 +137,11 @@ class _Folder:
         return True
 
 
-def _fault_of(file: tuple[Path, bytes, int]) -> str | None:
-    path, sha256, edge = file
+def _faults_of(files: Sequence[_File]) -> list[str | None]:
+    return [_fault_of(*file) for file in files]
+
+
+def _fault_of(path: Path, sha256: bytes, edge: int) -> str | None:
     try:
         return fault(path.read_bytes(), sha256, edge)
     except OSError as error:
