@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer import Config, Library
+from indexer import BuildOptions, Config, Library
 from indexer.errors import CatalogDamagedError, LibraryNotFoundError, LibraryVersionError
 from indexer.verification import Damage
 from storage import backups
@@ -152,6 +152,16 @@ def test_any_bit_flipped_in_a_vector_is_told(folder: Path) -> None:
         assert f"content {content}" in damage_of(folder).findings[0]
         _set_vector(folder, content, vector)
     assert verify(folder).is_sound
+
+
+def test_a_damaged_vector_may_be_embedded_again_instead(folder: Path) -> None:
+    before = answers(folder)
+    _set_vector(folder, 5, np.full(48, 48**-0.5, VECTOR_DTYPE).tobytes())
+    assert damage_of(folder)
+    with Library.open(folder, config=Config()) as library:
+        library.build(options=BuildOptions(rebuild=True))
+    assert verify(folder).is_sound
+    assert answers(folder) == before
 
 
 def _set_vector(folder: Path, content: int, vector: bytes) -> None:
