@@ -27,7 +27,7 @@ from rich.progress import track
 from sqlalchemy import insert, select
 
 from indexer import BuildOptions, Library
-from indexer.pictures.jpegs import EDGES, thumbnail_path
+from indexer.pictures.jpegs import EDGES, thumbnail_path, unsealed
 from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.search.background_words import BACKGROUND_WORDS
 from indexer.tagging.labels import default_labels
@@ -215,13 +215,19 @@ def _tag(batch: Batch, ids: Sequence[int], seed: int) -> None:
 
 
 def _link_thumbnails(folder: Path, files: Sequence[_File]) -> None:
+    """One file for all copies of a seed, so without the seal, which names a file's hash."""
+    plain = folder.with_name("thumbnails-of-seeds")
+    plain.mkdir(exist_ok=True)
     for file in files:
         for edge in EDGES:
             made = thumbnail_path(folder, hashlib.sha256(file.seed).digest(), edge)
+            shared = plain / made.name
             kept = thumbnail_path(folder, file.sha256, edge)
             kept.parent.mkdir(parents=True, exist_ok=True)
-            if made.exists() and not kept.exists():
-                os.link(made, kept)
+            if made.exists() and not shared.exists():
+                shared.write_bytes(unsealed(made.read_bytes()))
+            if shared.exists() and not kept.exists():
+                os.link(shared, kept)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from indexer.query import Query
     from indexer.results import Answer, Hit, Photo, Status
     from indexer.tagging import TagReport
+    from indexer.verification import VerifyReport
     from storage.facets import Facets
     from storage.filters import Filter
     from storage.records import State
@@ -56,6 +57,7 @@ __all__ = [
     "TagReport",
     "TrainOptions",
     "TrainReport",
+    "VerifyReport",
     "all_names",
     "known_models",
 ]
@@ -86,6 +88,7 @@ _HOME = {
     "TagReport": "indexer.tagging",
     "TrainOptions": "indexer.learning",
     "TrainReport": "indexer.learning",
+    "VerifyReport": "indexer.verification",
     "all_names": "indexer.embedders",
     "known_models": "indexer.embedders",
 }

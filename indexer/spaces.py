@@ -137,6 +137,14 @@ class Spaces:
             self._embedders[space.fingerprint] = embedder
         return self._embedders[space.fingerprint]
 
+    def export_again(self, space: SpaceRecord, notify: Notify) -> None:
+        """Keep a space's model anew, without the network. Raises ModelError, or UnknownModelError."""
+        # Deferred: only what loads a model imports the hub's client.
+        from indexer.embedders.hub import nothing_fetched
+
+        with nothing_fetched():
+            self.export(self._load(space, notify), notify)
+
     def load_ahead(self, view: View, name: str | None, notify: Notify) -> None:
         """Begin to load what reads words in the space of that name, while vectors are loaded; nothing for others."""
         name = view.get_meta(DEFAULT) if name is None else name

@@ -25,8 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import engine as sqlite
-from storage import statements
-from storage.backups import back_up, drop_backups, is_due
+from storage import statements, wal
+from storage.backups import back_up, backups, drop_backups, is_due
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
 from storage.migrations import create_schema, migrate
@@ -70,11 +70,13 @@ class Catalog:
         folder on a network filesystem.
         """
         path = folder / sqlite.CATALOG
-        if not path.exists() and not create:
-            raise LibraryNotFoundError(
-                f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
-            )
+        if not create:
+            cls.require(folder)
+        if cls.exists(folder) and not path.exists():
+            raise sqlite.damaged(path, "it is missing")
         sqlite.refuse_network_folder(folder)
+        if wal.lost_commits(path):
+            raise sqlite.damaged(path, wal.LOST)
         folder.mkdir(parents=True, exist_ok=True)
         catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
         try:
@@ -86,14 +88,25 @@ class Catalog:
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Whether a library lies in the folder."""
-        return (folder / sqlite.CATALOG).exists()
+        """Whether a library lies in the folder, be it the copies of its catalog alone."""
+        path = folder / sqlite.CATALOG
+        return path.exists() or bool(backups(path))
+
+    @classmethod
+    def require(cls, folder: Path) -> None:
+        """Raise LibraryNotFoundError where no library lies in the folder."""
+        if not cls.exists(folder):
+            raise LibraryNotFoundError(
+                f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
+            )
 
     def _prepare(self, path: Path) -> None:
         # Two processes may come to an empty folder at once; the one that gets the write lock second
         # finds the schema there.
         with self._writes.begin() as connection:
             if not connection.dialect.has_table(connection, "meta"):
+                if backups(path):  # of a library that was here
+                    raise sqlite.damaged(path, "it is empty")
                 create_schema(connection, uuid.uuid4().hex)
         migrate(self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}"))
 
@@ -167,6 +180,10 @@ class View:
     def get_meta(self, key: str) -> str | None:
         """A value of the library itself, such as `default_space`."""
         return self.connection.scalar(statements.META, {"key": key})
+
+    def library_id(self) -> str:
+        """What tells the library from any other, and stays when its folder moves."""
+        return self.get_meta("library_id") or ""
 
     def change_seq(self) -> int:
         """The number of the newest batch."""

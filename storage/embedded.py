@@ -11,7 +11,7 @@ from storage.records import VECTOR_DTYPE, SpaceRecord
 from storage.rows import BLOCK, Halves, Ids, Vectors
 from storage.tables import contents, embeddings, removals
 
-__all__ = ["Part", "changes", "count", "halves", "parts", "recover", "removed", "rows"]
+__all__ = ["Part", "changes", "count", "halves", "ids", "parts", "recover", "removed", "rows"]
 
 AT_ONCE = 256 * BLOCK
 """Rows read at a time."""
@@ -86,6 +86,13 @@ def _living(space: SpaceRecord, after: int, *columns: Any) -> Select[Any]:
     )
     # Without a bound SQLite goes through them in order of ids, and has nothing to sort.
     return query.where(embeddings.c.change_seq > after) if after else query
+
+
+def ids(view: View, space: SpaceRecord, after: int) -> Ids:
+    """Living contents whose row came after that change, ascending."""
+    column = embeddings.c.content_id
+    found = view.connection.scalars(_living(space, after, column).order_by(column))
+    return np.fromiter(found, np.int64)
 
 
 def removed(view: View, space: SpaceRecord, after: int) -> Ids:

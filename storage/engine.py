@@ -7,14 +7,23 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from storage.backups import backups
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
 
-__all__ = ["CATALOG", "check", "open_engine", "refuse_network_folder"]
+__all__ = [
+    "CATALOG",
+    "check",
+    "damaged",
+    "is_damage",
+    "open_engine",
+    "read_only_engine",
+    "refuse_network_folder",
+]
 
 log = logging.getLogger(__name__)
 
@@ -74,17 +83,44 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
     return engine
 
 
+def read_only_engine(catalog: Path, *, alone: bool) -> Engine:
+    """An engine that writes nothing into a catalog, nor beside it where it reads `alone`: no other process writes.
+
+    Its errors are SQLite's own.
+    """
+    where = f"file:{quote(os.fsencode(catalog))}?{'immutable=1' if alone else 'mode=ro'}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(where, uri=True, isolation_level=None)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file itself is damaged."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return bool(code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+
+
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
     if not isinstance(error, sqlite3.Error):
         return None
+    if is_damage(error):
+        return damaged(catalog, str(error))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LibraryLockedError(
                 f"{catalog} is held by another process; try again when that is done"
             )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged(catalog, str(error))
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
             return StorageError(
                 f"{catalog.parent}: {error}; what was finished is kept. Free some space and run it again"
@@ -99,12 +135,13 @@ def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
 def damaged(catalog: Path, finding: str) -> CatalogDamagedError:
     """The refusal to touch a damaged catalog, naming the newest backup beside it."""
     copies = backups(catalog)
-    remedy = f"The newest backup is {copies[-1]}" if copies else "There is no backup"
-    finding = " ".join(finding.split())
-    return CatalogDamagedError(
-        f"{catalog} is damaged ({finding}); nothing was changed. {remedy}; "
-        f"or build a new library with --library"
+    remedy = (
+        f"The newest backup is {copies[-1]}; `glimpse verify` tells whether it is whole, and how to put it back"
+        if copies
+        else "There is no backup; build a new library with --library"
     )
+    finding = " ".join(finding.split())
+    return CatalogDamagedError(f"{catalog} is damaged ({finding}); nothing was changed. {remedy}")
 
 
 def check(engine: Engine, catalog: Path) -> None:

@@ -7,7 +7,22 @@ from pathlib import Path
 
 from storage.errors import LibraryLockedError
 
-__all__ = ["writer_lock"]
+__all__ = ["is_being_written", "writer_lock"]
+
+LOCK = "writer.lock"
+
+
+def is_being_written(folder: Path) -> bool:
+    """Whether a process has the library's write lock now."""
+    from filelock import FileLock, Timeout  # deferred as below
+
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 @contextmanager
@@ -20,7 +35,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     holder = folder / "writer.pid"  # apart from the lock, whose file is emptied by whoever tries it
-    lock = FileLock(folder / "writer.lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:

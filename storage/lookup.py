@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Row, Select, exists, func, select
 
-from storage.catalog import View, chunked
+from storage.catalog import CHUNK, View, chunked
 from storage.conditions import conditions
 from storage.filters import Filter
 from storage.records import ContentRecord, PhotoRecord, State
@@ -27,10 +27,12 @@ __all__ = [
     "count_vectors",
     "failures",
     "get_photo",
+    "hashes_from",
     "ids_in_order",
     "photo_contents",
     "photos_by_id",
     "photos_of_contents",
+    "photos_of_hashes",
 ]
 
 Order = Literal["newest", "oldest", "added"]
@@ -149,6 +151,31 @@ def photo_contents(view: View, where: Filter) -> NDArray[np.int64]:
     )
     rows = view.connection.execute(query.order_by(photos.c.id)).all()
     return np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+
+
+def hashes_from(view: View, first: int) -> dict[bytes, bool]:
+    """The hashes of contents that begin with this byte; whether a photo that is shown, or offline, has each."""
+    shown = exists().where(
+        photos.c.content_id == contents.c.id, photos.c.state.in_([State.PRESENT, State.OFFLINE])
+    )
+    query = select(contents.c.sha256, shown).where(contents.c.sha256 >= bytes([first]))
+    if first < 255:
+        query = query.where(contents.c.sha256 < bytes([first + 1]))
+    return {row[0]: row[1] for row in view.connection.execute(query)}
+
+
+def photos_of_hashes(
+    view: View, hashes: Sequence[bytes], where: Filter
+) -> dict[bytes, list[PhotoRecord]]:
+    """The photos of these bytes that pass the filter, by hash."""
+    found: dict[bytes, list[PhotoRecord]] = defaultdict(list)
+    wanted = conditions(where, view.roots())
+    for start in range(0, len(hashes), CHUNK):
+        some = contents.c.sha256.in_(list(hashes[start : start + CHUNK]))
+        for photo in _select(view, some, *wanted):
+            assert photo.content is not None
+            found[photo.content.sha256].append(photo)
+    return found
 
 
 def failures(view: View) -> list[PhotoRecord]:

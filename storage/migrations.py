@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select, update
 from storage.errors import LibraryVersionError
 from storage.tables import meta, metadata
 
-__all__ = ["MIGRATIONS", "Migration", "create_schema", "migrate", "schema_version"]
+__all__ = ["MIGRATIONS", "NEWEST", "Migration", "create_schema", "migrate", "schema_version"]
 
 Migration = Callable[[Connection], None]
 
@@ -44,13 +44,14 @@ MIGRATIONS: Sequence[Migration] = (
 """Step i brings version i + 1 to version i + 2."""
 
 FIRST_VERSION = 1
+NEWEST = FIRST_VERSION + len(MIGRATIONS)
 
 
 def create_schema(connection: Connection, library_id: str) -> None:
     """Lay the newest schema into an empty database."""
     metadata.create_all(connection)
     rows = {
-        "schema_version": str(FIRST_VERSION + len(MIGRATIONS)),
+        "schema_version": str(NEWEST),
         "library_id": library_id,
         "change_seq": "0",
     }
@@ -58,9 +59,9 @@ def create_schema(connection: Connection, library_id: str) -> None:
 
 
 def schema_version(connection: Connection) -> int:
-    """The version that the catalog says it has."""
+    """The version that the catalog says it has; 0 where it says none."""
     value = connection.scalar(select(meta.c.value).where(meta.c.key == "schema_version"))
-    return int(value or 0)
+    return int(value) if value and value.isdecimal() else 0
 
 
 def migrate(

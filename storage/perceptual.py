@@ -1,17 +1,25 @@
 """Perceptual hashes of contents, and what looks like what by them and by vectors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from storage.catalog import Batch, View
+from storage.catalog import Batch, View, chunked
 from storage.tables import contents
 from storage.vectors import Vectors
 
-__all__ = ["BYTES", "alike_by_hash", "alike_by_vector", "all_hashes", "put_hashes"]
+__all__ = [
+    "BYTES",
+    "alike_by_hash",
+    "alike_by_vector",
+    "all_hashes",
+    "drop_hashes",
+    "odd_hashes",
+    "put_hashes",
+]
 
 BYTES = 8
 QUERIES = 1024
@@ -38,6 +46,18 @@ def put_hashes(batch: Batch, hashes: Mapping[int, bytes]) -> None:
         row = update(contents).where(contents.c.id == bindparam("content"))
         rows = [{"content": id, "phash": phash} for id, phash in hashes.items()]
         batch.connection.execute(row, rows)
+
+
+def odd_hashes(view: View) -> list[int]:
+    """Contents whose hash is none, by its length."""
+    query = select(contents.c.id).where(func.length(contents.c.phash) != BYTES)
+    return list(view.connection.scalars(query))
+
+
+def drop_hashes(batch: Batch, content_ids: Sequence[int]) -> None:
+    """Forget hashes, which are then computed again."""
+    for ids in chunked(content_ids):
+        batch.connection.execute(update(contents).where(contents.c.id.in_(ids)).values(phash=None))
 
 
 def alike_by_hash(queries: Hashes, hashes: Hashes, radius: int) -> Iterator[Pairs]:

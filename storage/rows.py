@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from storage.records import VECTOR_DTYPE
 
-__all__ = ["BLOCK", "Halves", "Ids", "MappedRows", "Rows", "Vectors", "digests_of", "flat_index"]
+__all__ = [
+    "BLOCK",
+    "Halves",
+    "Ids",
+    "MappedRows",
+    "Rows",
+    "Vectors",
+    "digests_of",
+    "flat_index",
+    "map_flat",
+]
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +167,10 @@ class MappedRows(Rows):
                 digest_of(self._bytes.data, block, self._file.code_size)
                 != self._digests[block].tobytes()
             ):
+                self._flat = Rows.of(self._recover())._flat
                 log.warning(
                     "snapshot %s is damaged; its vectors are read from the catalog", self._path.name
                 )
-                self._flat = Rows.of(self._recover())._flat
                 self._known[:] = self._all_known = True
                 return
             self._known[block] = True

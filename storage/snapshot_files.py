@@ -33,11 +33,14 @@ from storage.rows import (
     Rows,
     digests_of,
     flat_index,
+    map_flat,
 )
 
-__all__ = ["SUFFIX", "Snapshot", "read", "read_back", "write"]
+__all__ = ["SUFFIX", "Snapshot", "read", "read_back", "read_unrecorded", "read_whole", "write"]
 
 SUFFIX = ".vectors"
+OTHER_BLOCK = "not what was written"
+OTHER_BYTES = "not what was recorded"
 
 
 def write(
@@ -102,10 +105,38 @@ def read(
     )
 
 
+def read_whole(path: Path, dim: int, count: int, sha256: str) -> Snapshot:
+    """Open a file and check every byte of it. Raises OSError, and StorageError where it is not what was recorded."""
+    opened = read(path, dim, count, sha256, _refuse)
+    opened.rows.check()
+    return opened
+
+
+def read_unrecorded(path: Path, dim: int, start: str) -> Snapshot:
+    """The same for a file that no record tells of, whose SHA-256 starts like this."""
+    try:
+        rows = Rows(map_flat(path))
+    except (
+        RuntimeError,
+        AssertionError,
+        MemoryError,
+    ) as error:  # no index to FAISS, or another one
+        raise StorageError("no snapshot") from error
+    if rows.dim != dim:
+        raise StorageError(f"of {rows.dim} dimensions, not {dim}")
+    count = len(rows)
+    with open(path, "rb") as file:
+        header = _header(dim, count)
+        _, sha256 = _read_rest(file, header, count * dim * VECTOR_DTYPE.itemsize)
+    if not sha256.startswith(start):
+        raise StorageError(OTHER_BYTES)
+    return read_whole(path, dim, count, sha256)
+
+
 def read_back(path: Path, dim: int, count: int, sha256: str) -> None:
     """Read a whole file. Raises StorageError where it is not what was written."""
     try:
-        read(path, dim, count, sha256, _refuse).rows.check()
+        read_whole(path, dim, count, sha256)
     except StorageError as error:
         raise StorageError(
             f"{path} does not read back as it was written; is the disk full?"
@@ -113,7 +144,7 @@ def read_back(path: Path, dim: int, count: int, sha256: str) -> None:
 
 
 def _refuse(*_: object) -> Halves:
-    raise StorageError("a block is not what was written")
+    raise StorageError(OTHER_BLOCK)
 
 
 def _as_rows(digests: bytes) -> NDArray[np.uint8]:
@@ -122,13 +153,19 @@ def _as_rows(digests: bytes) -> NDArray[np.uint8]:
 
 def _rest(file: BinaryIO, header: bytes, vectors_size: int, sha256: str) -> bytes:
     """What follows the vectors, once it is known to be whole."""
+    rest, found = _read_rest(file, header, vectors_size)
+    if found != sha256:  # FAISS loads flipped bits without a word
+        raise StorageError(OTHER_BYTES)
+    return rest
+
+
+def _read_rest(file: BinaryIO, header: bytes, vectors_size: int) -> tuple[bytes, str]:
+    """What follows the vectors, and the SHA-256 of that and of the header."""
     checked = hashlib.sha256(file.read(len(header)))
     file.seek(len(header) + vectors_size)
     rest = file.read()
     checked.update(rest)
-    if checked.hexdigest() != sha256:  # FAISS loads flipped bits without a word
-        raise StorageError("its bytes are not those that were recorded")
-    return rest
+    return rest, checked.hexdigest()
 
 
 def _header(dim: int, count: int) -> bytes:

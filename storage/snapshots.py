@@ -19,6 +19,7 @@ from sqlalchemy import and_, delete, insert, select
 from storage import embedded, snapshot_files
 from storage.catalog import Batch, Catalog, View
 from storage.choosing import Choice, choose
+from storage.discarding import discard
 from storage.errors import StorageError
 from storage.records import SnapshotRecord, SpaceRecord
 from storage.rows import Rows, Vectors
@@ -35,6 +36,7 @@ __all__ = [
     "published",
     "refresh",
     "remove_orphans",
+    "why_unusable",
 ]
 
 log = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ def remove_orphans(catalog: Catalog) -> None:
         named = set(view.connection.scalars(select(snapshots.c.file)))
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in named:
-            path.unlink()
+            discard(path)
 
 
 def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
@@ -186,11 +188,19 @@ def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
     return [SnapshotRecord(*row) for row in view.connection.execute(query)]
 
 
-def _open(view: View, path: Path, record: SnapshotRecord, space: SpaceRecord) -> Segment:
+def why_unusable(path: Path, record: SnapshotRecord, space: SpaceRecord) -> str | None:
+    """What speaks against a file that was recorded, before it is opened; None for nothing."""
     if record.fingerprint != space.fingerprint:
-        raise StorageError("it was made by another model")
+        return "made by another model"
     if path.suffix != SUFFIX:
-        raise StorageError("it was written by an earlier Glimpse")
+        return "written by an earlier Glimpse"
+    return None
+
+
+def _open(view: View, path: Path, record: SnapshotRecord, space: SpaceRecord) -> Segment:
+    reason = why_unusable(path, record, space)
+    if reason:
+        raise StorageError(reason)
     engine = view.connection.engine
     ids, rows, cells = snapshot_files.read(
         path,

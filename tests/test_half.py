@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from indexer import Library
+from indexer import Library, sealed
 from indexer.config import RuntimeConfig
 from indexer.pictures.decoding import load_picture, preprocess
 from indexer.runtime import bundle
@@ -86,21 +86,27 @@ def test_the_comparison_is_made_once_and_kept(tmp_path: Path) -> None:
     folder = export(make_model(), tmp_path)
     kept = folder / "half.json"
     HalfEmbedder(bundle.read(folder)).embed_images(pictures(8))
-    assert json.loads(kept.read_text())["cosine"] > 0.999
-    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"cosine": 0.5}))
+    said = json.loads(sealed.read(kept))
+    assert said["cosine"] > 0.999
+    sealed.write(kept, json.dumps(said | {"cosine": 0.5}).encode())
     rows = HalfEmbedder(bundle.read(folder)).embed_images(pictures(8))
     np.testing.assert_array_equal(rows, bundle.load(folder).embed_images(pictures(8)))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cosine": 0.5}', '{"cosine": 0.5, "openvino": "1"}'])
+@pytest.mark.parametrize("is_sealed", [False, True])
 def test_what_is_kept_of_another_openvino_or_damaged_does_not_count(
-    tmp_path: Path, text: str
+    tmp_path: Path, text: str, is_sealed: bool
 ) -> None:
     folder = export(make_model(), tmp_path)
-    (folder / "half.json").write_text(text)
+    kept = folder / "half.json"
+    if is_sealed:
+        sealed.write(kept, text.encode())
+    else:
+        kept.write_text(text)
     HalfEmbedder(bundle.read(folder)).embed_images(pictures(8))
-    assert json.loads((folder / "half.json").read_text())["cosine"] > 0.999
-    assert bundle.verify(folder) == []
+    assert json.loads(sealed.read(kept))["cosine"] > 0.999
+    assert bundle.verify(folder) == {}
 
 
 def test_a_graph_that_cannot_run_in_it_stays_in_single_precision(

@@ -189,7 +189,7 @@ def test_what_a_killed_export_left_is_removed_and_a_damaged_bundle_replaced(
     left.mkdir()
     (copied / "image.onnx").unlink()
     assert export(model, copied.parent) == copied
-    assert bundle.verify(copied) == []
+    assert bundle.verify(copied) == {}
     assert list(copied.parent.iterdir()) == [copied]
 
 
@@ -208,9 +208,26 @@ def test_a_damaged_description_is_refused_with_the_remedy(copied: Path, text: st
 
 def test_a_bundle_of_a_newer_format_is_refused(copied: Path) -> None:
     path = copied / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": bundle.FORMAT + 1}))
     with pytest.raises(ModelError, match="newer Glimpse"):
         bundle.load(copied)
+
+
+def test_one_flipped_bit_in_the_description_is_refused(copied: Path) -> None:
+    path = copied / "model.json"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        with pytest.raises(ModelError, match="delete the folder|newer Glimpse"):
+            bundle.read(copied)
+
+
+def test_a_description_without_a_hash_of_itself_is_read_as_before(copied: Path) -> None:
+    path = copied / "model.json"
+    described = json.loads(path.read_text()) | {"format": 1}
+    del described["sha256"]
+    path.write_text(json.dumps(described))
+    assert bundle.read(copied).dim == DIM
 
 
 def test_a_bundle_that_lost_a_file_is_refused(copied: Path) -> None:
@@ -223,7 +240,7 @@ def test_one_flipped_bit_is_found(copied: Path) -> None:
     data = bytearray((copied / "image.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     (copied / "image.onnx").write_bytes(data)
-    assert bundle.verify(copied) == ["image.onnx"]
+    assert bundle.verify(copied) == {"image.onnx": "not what was written"}
 
 
 def test_weights_beside_the_graph_answer_the_same(

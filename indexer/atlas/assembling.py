@@ -18,6 +18,7 @@ __all__ = ["photo_map", "up_to_date"]
 
 def up_to_date(
     library: Path,
+    library_id: str,
     spaces: Sequence[SpaceRecord],
     space: SpaceRecord,
     index: VectorIndex,
@@ -27,11 +28,11 @@ def up_to_date(
     """The layout of a space: the one that is kept, brought up to date, else a new one."""
     path = kept.file_of(library, space, options)
     with DRAWING:
-        before = kept.read(path)
+        before = kept.read(path, library_id)
         layout = brought_up_to_date(before, index, options, on_step) if before else None
         layout = layout or draw(index, options, on_step)
         if before is None or not np.array_equal(before.contents, layout.contents):
-            kept.write(path, layout, spaces)
+            kept.write(path, layout, library_id, spaces)
     return layout
 
 

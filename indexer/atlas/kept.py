@@ -1,19 +1,19 @@
-"""Maps on disk: derived data, written aside and renamed; what cannot be read is drawn again."""
+"""Maps on disk: derived data, sealed and renamed into place; what cannot be read is drawn again."""
 
 import logging
-import os
-import threading
 import time
 import zipfile
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from indexer import sealed
 from indexer.atlas.records import AtlasOptions, Layout
 from storage.records import SpaceRecord
 
-__all__ = ["MAPS", "file_of", "read", "write"]
+__all__ = ["MAPS", "file_of", "read", "stem_of", "write"]
 
 MAPS = "maps"
 """The folder in a library."""
@@ -26,15 +26,16 @@ log = logging.getLogger(__name__)
 
 def file_of(library: Path, space: SpaceRecord, options: AtlasOptions) -> Path:
     """Where the map of a space is kept: another model or other options have another file."""
-    return library / MAPS / f"{space.id}-{space.fingerprint[:16]}-{options.digest()}.npz"
+    return library / MAPS / f"{stem_of(space)}-{options.digest()}.npz"
 
 
-def read(path: Path) -> Layout | None:
-    """The layout in a file; None where there is none that can be read."""
+def read(path: Path, library_id: str) -> Layout | None:
+    """The layout in a file; None where there is none that can be read, or that of another library."""
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        kept = BytesIO(sealed.read(path, library_id))
+        with np.load(kept, allow_pickle=False) as data:
             contents, points, cluster, original = (data[name] for name in ARRAYS)
             drawn = int(data["drawn"])
     except DAMAGED as error:
@@ -46,22 +47,21 @@ def read(path: Path) -> Layout | None:
     return Layout(contents, points, cluster, original, drawn)
 
 
-def write(path: Path, layout: Layout, spaces: Iterable[SpaceRecord]) -> None:
+def write(path: Path, layout: Layout, library_id: str, spaces: Iterable[SpaceRecord]) -> None:
     """Keep a layout, and drop maps of spaces that are gone; a folder that cannot be written costs only time."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    data = BytesIO()
+    np.savez(data, drawn=layout.drawn, **{name: getattr(layout, name) for name in ARRAYS})
     try:
         path.parent.mkdir(exist_ok=True)
-        with aside.open("wb") as file:
-            arrays = {name: getattr(layout, name) for name in ARRAYS}
-            np.savez(file, drawn=layout.drawn, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        _sweep(path, {f"{space.id}-{space.fingerprint[:16]}" for space in spaces})
+        sealed.write(path, data.getvalue(), library_id)
+        _sweep(path, {stem_of(space) for space in spaces})
     except OSError as error:
         log.warning("the map cannot be kept: %s", error)
-    finally:
-        aside.unlink(missing_ok=True)
+
+
+def stem_of(space: SpaceRecord) -> str:
+    """How the names of a space's maps begin."""
+    return f"{space.id}-{space.fingerprint[:16]}"
 
 
 def _sweep(newest: Path, spaces: set[str]) -> None:

@@ -46,9 +46,10 @@ class Common:
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False
 
-    def open(self, *, create: bool = False) -> Library:
+    def open(self, *, create: bool = False, deferred: bool = False) -> Library:
         """The library that these options name."""
-        return Library.open(self.library, create=create, config=Config.load(self.config))
+        config = Config.load(self.config)
+        return Library.open(self.library, create=create, deferred=deferred, config=config)
 
 
 def verb(function: Callable[..., int | None]) -> Callable[..., None]:

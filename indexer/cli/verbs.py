@@ -26,6 +26,7 @@ VERBS = {
     "models": "building",
     "status": "keeping",
     "errors": "keeping",
+    "verify": "verifying",
     "remove": "keeping",
 }
 """The module that each is in, in the order in which help lists them."""

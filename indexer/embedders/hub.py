@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +32,13 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from indexer.embedders.base import Notify
 from indexer.errors import ModelUnavailableError
 
-__all__ = ["PATIENCE", "Request", "Snapshot", "cached", "fetch"]
+__all__ = ["PATIENCE", "Request", "Snapshot", "cached", "fetch", "nothing_fetched"]
 
 PATIENCE = 5.0
 """Seconds after which a hub that has not answered counts as unreachable; DNS included."""
 
 logger = logging.getLogger(__name__)
+_may_fetch = ContextVar("_may_fetch", default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,16 @@ class Snapshot:
         return found[1] if found else None
 
 
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Have `fetch` take what is on this machine, or refuse."""
+    before = _may_fetch.set(False)
+    try:
+        yield
+    finally:
+        _may_fetch.reset(before)
+
+
 def cached(request: Request) -> Snapshot | None:
     """The snapshot in the local cache, where it has every file that is needed."""
     folder = None
@@ -111,6 +124,8 @@ def fetch(request: Request, notify: Notify, remedy: str) -> Snapshot:
 
 def _ask(request: Request) -> ModelInfo:
     """What the hub has, within `PATIENCE` seconds whatever the network does."""
+    if not _may_fetch.get():
+        raise ConnectionError("nothing is fetched now")
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
     answers: list[ModelInfo | Exception] = []

@@ -45,9 +45,9 @@ class Charting(Opened):
 
         # All is read at one moment, and the view let go: drawing may take a minute.
         with self._reading(space) as (view, record, index):
-            spaces, tags = view.spaces(), all_tags(view)
+            library_id, spaces, tags = view.library_id(), view.spaces(), all_tags(view)
             pairs = lookup.photo_contents(view, where)
-        layout = up_to_date(self.folder, spaces, record, index, options, on_step)
+        layout = up_to_date(self.folder, library_id, spaces, record, index, options, on_step)
         candidates = naming.by_tags(layout, tags)
         known = default_labels() if labels is None else parse_labels(labels) if labels else ()
         if known and record.reads_text and not all(candidates):

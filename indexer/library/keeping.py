@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from indexer.build_options import BuildOptions
 from indexer.embedders.base import Notify
 from indexer.library.opened import Opened
-from indexer.progress import silently
+from indexer.progress import OnStep, silently
 from indexer.results import Photo, SpaceStatus, Status
 from indexer.spaces import DEFAULT, choose_space
 from storage import lookup
@@ -18,6 +18,7 @@ from storage.records import RootRecord
 if TYPE_CHECKING:
     from indexer.pipeline import BuildReport, Progress
     from indexer.roots import Confirm
+    from indexer.verification import VerifyReport
 
 __all__ = ["Keeping"]
 
@@ -111,6 +112,32 @@ class Keeping(Opened):
         from indexer.status import sizes
 
         return sizes(self.folder)
+
+    def verify(
+        self,
+        *,
+        dry_run: bool = False,
+        on_step: OnStep = silently,
+        notify: Notify = silently,
+    ) -> "VerifyReport":
+        """Check the catalog, and what was made from it, which is repaired where it is damaged, unless `dry_run`.
+
+        A damaged catalog is not written to: the report names the newest copy that is sound, and how to put it back.
+        Photos are not read, unless to make their thumbnails again; `build` with `verify` compares their hashes.
+        Raises LibraryNotFoundError, LibraryLockedError where another process writes and this would too,
+        LibraryVersionError, or StorageError for a catalog that cannot be read.
+        """
+        from indexer.verification.findings import VerifyReport
+        from indexer.verification.run import find_damage, verify
+
+        Catalog.require(self.folder)
+        damage = find_damage(self.folder, on_step)
+        if damage:
+            return VerifyReport({}, damage=damage)
+        catalog = self._catalog()
+        return verify(
+            catalog, self._config, self._spaces, dry_run=dry_run, on_step=on_step, notify=notify
+        )
 
     def use(self, space: str) -> None:
         """Make a space the default, in which queries are asked. Raises UsageError."""

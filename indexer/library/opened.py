@@ -57,16 +57,18 @@ class Opened:
         folder: str | Path | None = None,
         *,
         create: bool = False,
+        deferred: bool = False,
         config: Config | None = None,
     ) -> Self:
         """Open the library in `folder`, else in the one that the configuration names.
 
-        With `create` a library that is missing is made by the first `build`. Raises
+        With `create` a library that is missing is made by the first `build`. With `deferred` the catalog is opened
+        when it is first needed, so that `verify` can look at one that cannot be opened. Raises
         LibraryNotFoundError, LibraryVersionError, CatalogDamagedError or StorageError.
         """
         config = config or Config.load()
         path = Path(os.path.expanduser(folder)) if folder is not None else config.library.folder()
-        if create and not Catalog.exists(path):
+        if deferred or (create and not Catalog.exists(path)):
             return cls(path, config, None)
         return cls(path, config, Catalog.open(path, busy_timeout_s=config.library.busy_timeout_s))
 

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from indexer.errors import PictureError
 from indexer.pictures.decoding import decode
-from indexer.pictures.jpegs import EDGES, encode, thumbnail_path
+from indexer.pictures.jpegs import EDGES, encode, fault, seal, thumbnail_path
 from indexer.pictures.limits import Limits
 from indexer.pictures.reading import read_file
 from storage.records import PhotoRecord
@@ -29,11 +30,14 @@ class Thumbnails:
             raise PictureError(photo.reason or "it could not be read")
         sha256 = photo.content.sha256
         kept = thumbnail_path(self.folder, sha256, edge)
-        if kept.exists():
-            return kept.read_bytes()
+        with suppress(OSError):  # it is not there, or something else is
+            data = kept.read_bytes()
+            if fault(data, sha256, edge, decoding=False) is None:
+                return data
         data = self._make(photo, edge)
         if edge <= max(EDGES):  # larger ones are looked at one by one, and made anew each time
-            self.keep(sha256, {edge: data})
+            with suppress(OSError):  # a library that cannot be written to can still be looked at
+                self.keep(sha256, {edge: data})
         return data
 
     def keep(self, sha256: bytes, made: Mapping[int, bytes]) -> None:
@@ -43,7 +47,7 @@ class Thumbnails:
             kept.parent.mkdir(parents=True, exist_ok=True)
             aside = kept.with_suffix(f".{os.getpid()}.tmp")
             try:
-                aside.write_bytes(data)
+                aside.write_bytes(seal(data, sha256, edge))
                 os.replace(aside, kept)
             except OSError:
                 aside.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.runtime.bundle import IMAGE, Bundle, OnnxEmbedder
+from indexer import sealed
+from indexer.runtime.bundle import AGREEMENT, IMAGE, Bundle, OnnxEmbedder
 from indexer.runtime.memory import return_large_blocks
 
 __all__ = ["HalfEmbedder", "HalfSession", "works_here"]
@@ -33,8 +34,6 @@ SAMPLE = 8
 """Pictures on which the two precisions are compared; smaller batches are not worth the compiling."""
 CLOSE = 0.999
 """Mean cosine from which rows count as the same."""
-AGREEMENT = "half.json"
-"""Beside the graphs: how near the rows came, and in which OpenVINO."""
 
 
 def works_here() -> bool:
@@ -163,7 +162,7 @@ class HalfEmbedder(OnnxEmbedder):
 def _kept_agreement(folder: Path) -> float | None:
     """What `_keep_agreement` wrote, unless for another OpenVINO."""
     try:
-        kept = json.loads((folder / AGREEMENT).read_text(encoding="utf-8"))
+        kept = json.loads(sealed.read(folder / AGREEMENT))
         return float(kept["cosine"]) if kept["openvino"] == version("openvino") else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -172,7 +171,7 @@ def _kept_agreement(folder: Path) -> float | None:
 def _keep_agreement(folder: Path, cosine: float) -> None:
     text = json.dumps({"openvino": version("openvino"), "cosine": round(cosine, 6)}) + "\n"
     try:
-        (folder / AGREEMENT).write_text(text, encoding="utf-8")
+        sealed.write(folder / AGREEMENT, text.encode())
     except OSError as error:  # then it is compared again
         log.warning("%s cannot be written: %s", folder / AGREEMENT, error)
 

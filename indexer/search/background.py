@@ -6,27 +6,40 @@ is measured in standard deviations above what unrelated queries give the very sa
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer import sealed
 from indexer.embedders.base import Embedder, Notify
 from indexer.search.background_words import BACKGROUND_WORDS
 from indexer.spaces import Spaces
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
 
-__all__ = ["Background", "Backgrounds", "asked_words", "background_words", "keep"]
+__all__ = [
+    "BACKGROUND",
+    "Background",
+    "Backgrounds",
+    "asked_words",
+    "background_words",
+    "keep",
+    "read_kept",
+]
 
 log = logging.getLogger(__name__)
 
 Vectors = NDArray[np.float32]
+BACKGROUND = (
+    f"background-{hashlib.sha256(chr(10).join(BACKGROUND_WORDS).encode()).hexdigest()[:12]}.npy"
+)
+"""The file in a model's folder; another list of words has another."""
 SAMPLE = 256
 """Photos of the library that stand for all of it."""
 LEAST = 8
@@ -135,13 +148,12 @@ class Backgrounds:
 
 def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -> Vectors:
     """What a model makes of unrelated words, L2-normalised (n, dim); kept in its `folder`."""
-    version = hashlib.sha256("\n".join(BACKGROUND_WORDS).encode()).hexdigest()[:12]
-    kept = folder / f"background-{version}.npy"
+    kept = folder / BACKGROUND
     try:
-        found: Vectors = np.load(kept, allow_pickle=False)
-        if found.shape == (len(BACKGROUND_WORDS), dim) and np.isfinite(found).all():
+        found = read_kept(kept)
+        if found.shape == (len(BACKGROUND_WORDS), dim):
             return found
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError):
         pass  # not there yet, or damaged: it is derived, and made anew
     made = embedder().embed_texts(BACKGROUND_WORDS)
     keep(made, kept)
@@ -157,13 +169,18 @@ def asked_words(spaces: Spaces, space: SpaceRecord, notify: Notify) -> Vectors:
 
 def keep(vectors: Vectors, path: Path) -> None:
     """Write vectors that can be made again; whoever reads meanwhile sees all of them or none."""
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    data = BytesIO()
+    np.save(data, vectors)
     try:
-        with open(aside, "wb") as file:
-            np.save(file, vectors)
-        os.replace(aside, path)
+        sealed.write(path, data.getvalue())
     except OSError as error:  # a library that cannot be written to can still be asked
         log.info("%s cannot be kept: %s", path, error)
+
+
+def read_kept(path: Path) -> Vectors:
+    """What `keep` wrote. Raises OSError, and ValueError where it is damaged or another model's."""
+    found: Vectors = np.load(BytesIO(sealed.read(path)), allow_pickle=False)
+    return found
 
 
 def _sample(index: VectorIndex) -> Vectors:

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from indexer.embedders.base import Embedder
 from indexer.progress import OnStep
 from indexer.prompts import class_vectors
-from indexer.search.background import keep
+from indexer.search.background import keep, read_kept
 from indexer.tagging.labels import Label
 
-__all__ = ["label_vectors"]
+__all__ = ["LABELS", "label_vectors"]
 
 Vectors = NDArray[np.float32]
 
 BATCH = 64
+LABELS = "labels-"
+"""How the files in a model's folder begin."""
 
 
 def label_vectors(
@@ -30,15 +32,15 @@ def label_vectors(
 ) -> Vectors:
     """Unit vectors of the labels (c, dim); those of the last list are kept in the model's `folder`."""
     told = json.dumps([list(templates), [label.phrases for label in labels]])
-    kept = folder / f"labels-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
+    kept = folder / f"{LABELS}{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
     try:
-        found: Vectors = np.load(kept, allow_pickle=False)
-        if len(found) == len(labels) and np.isfinite(found).all():
+        found = read_kept(kept)
+        if len(found) == len(labels):
             return found
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError):
         pass  # not there yet, or damaged: it is derived, and made anew
     made = _embed(labels, templates, embedder(), on_step)
-    for old in folder.glob("labels-*.npy"):
+    for old in folder.glob(f"{LABELS}*.npy"):
         old.unlink(missing_ok=True)
     keep(made, kept)
     return made
