@@ -4,7 +4,8 @@ import logging
 import math
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from storage.backups import backups
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
 
-__all__ = ["CATALOG", "check", "open_engine", "refuse_network_folder"]
+__all__ = ["CATALOG", "check", "errors_as_ours", "open_engine", "refuse_network_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,15 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
             raise ours from context.original_exception
 
     return engine
+
+
+@contextmanager
+def errors_as_ours(catalog: Path) -> Iterator[None]:
+    """The same for what is asked of SQLite past SQLAlchemy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _as_ours(error, catalog) or error from error
 
 
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
