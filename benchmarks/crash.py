@@ -155,7 +155,7 @@ class _Run:
             mortal.listen(self._random.choice(stages), times=self._random.choice([1, 1, 2]))
             time.sleep(self._random.choice([0, 0.001, 0.01]) * self._random.random())
         mortal.send(signal.SIGKILL)
-        code, complaint = mortal.end(), mortal.complaint()
+        code, complaint = mortal.end(), mortal.complaint
         promise(code in (0, -signal.SIGKILL) and "Error" not in complaint, complaint)
         return code == 0
 

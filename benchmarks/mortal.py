@@ -85,6 +85,7 @@ class Mortal:
         self._complaints = tempfile.NamedTemporaryFile("r", errors="replace")  # noqa: SIM115
         self._told, tell = _context().Pipe(duplex=False)
         self.heard: list[tuple[str, int]] = [(STARTING, 0)]
+        self.complaint = ""
         given = (work, arguments, tell, self._complaints.name)
         self._process = _context().Process(target=_work, args=given)
         self._process.start()
@@ -112,14 +113,11 @@ class Mortal:
             os.kill(self._process.pid, number)
 
     def end(self) -> int:
-        """Wait for its end; its exit code, or below 0 the signal that ended it."""
+        """Wait for its end; its exit code, or below 0 the signal that ended it. `complaint` is what it wrote."""
         self.listen()
         self._process.join()
+        self.complaint = Path(self._complaints.name).read_text(errors="replace")
         return int(self._process.exitcode)
-
-    def complaint(self) -> str:
-        """What it wrote to standard error."""
-        return Path(self._complaints.name).read_text(errors="replace")
 
     def count(self, stage: str) -> int:
         """The last count that it told with a stage."""
@@ -130,8 +128,8 @@ class Mortal:
 def _context() -> Any:
     if str(PLUGINS) not in sys.path:
         sys.path.insert(0, str(PLUGINS))
-    # So that the process that forks has one thread alone.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # One thread alone in the process that forks; and threads that wait for each other take turns on busy cores.
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LOADED))
     return context

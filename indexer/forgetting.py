@@ -46,7 +46,7 @@ def forget_root(
 
 
 def remove_traces(catalog: Catalog, thumbnails: Thumbnails, words_of: WordsOf) -> bool:
-    """Leave nothing of a root that went, in no file; False where nothing is to be done. The writer alone does this."""
+    """Leave nothing of a root that went, in no file; False where nothing is to be done. The writer alone does it."""
     with catalog.view() as view:
         if not view.get_meta(FORGETTING):
             return False

@@ -14,6 +14,8 @@ from PIL import Image, ImageDraw
 from indexer import BuildOptions, Config, Library
 
 PLUGINS = Path(__file__).parent / "plugins"
+LONG = bool(os.environ.get("GLIMPSE_LONG"))
+"""Whether tests that could go on for ever go on for long."""
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 # Tests of Ctrl-C need it as a terminal has it: a shell ignores it for what it starts in the
 # background, and every child inherits that.
