@@ -6,7 +6,6 @@ It is done by one thread, so that the n-th call is the same each time; nothing o
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -17,14 +16,13 @@ import pytest
 
 from benchmarks.mortal import Mortal, Tell, Work
 from indexer import build, pipeline
-from indexer.cli import main
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
 from indexer.pictures.decoding import Decoded, decode_file
 from indexer.pictures.limits import Limits
 from storage import catalog
 
-__all__ = ["command", "needs_strace", "stopped", "watched"]
+__all__ = ["InProcess", "needs_strace", "stopped", "struck", "watched"]
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="needs strace: apt install strace"
@@ -33,33 +31,30 @@ ATTACHED = 4242
 """What strace makes `getpgid` answer, by which a process knows that it is watched."""
 
 
-def stopped(work: Work, *arguments: object, at: str, when: int, by: str) -> Mortal:
-    """Work that `by` strikes, such as `signal=SIGKILL`, at the n-th system call of a name."""
-    return Mortal(_watched, [f"--inject={at}:{by}:when={when}"], work, *arguments)
+def stopped(work: Work, *arguments: object, at: str, when: int, by: str, log: Path) -> Mortal:
+    """Work that `by` strikes, such as `signal=SIGKILL`, at the n-th system call of a name; `log` is for `struck`."""
+    return Mortal(_watched, [f"--inject={at}:{by}:when={when}"], log, work, *arguments)
 
 
-def watched(work: Work, *arguments: object, calls: str, into: Path) -> Mortal:
-    """Work whose calls of these names, with the paths of their files, are written to a file."""
-    return Mortal(_watched, ["-y", "-e", f"trace={calls}", "-o", into], work, *arguments)
+def struck(log: Path) -> bool:
+    """Whether there were so many calls."""
+    return any("INJECTED" in line for line in log.read_text().splitlines() if "getpgid" not in line)
 
 
-def command(tell: Tell, *arguments: str | Path) -> None:
-    """The command `glimpse`, as a shell runs it."""
-    sys.argv = ["glimpse", *map(str, arguments)]
-    main()
+def watched(work: Work, *arguments: object, calls: str, log: Path) -> Mortal:
+    """Work whose calls of these names, with the paths of their files, are written to `log`, one a line."""
+    return Mortal(_watched, ["-y", "-e", f"trace={calls}"], log, work, *arguments)
 
 
-def _watched(tell: Tell, options: Sequence[str], work: Work, *arguments: object) -> None:
+def _watched(tell: Tell, options: Sequence[str], log: Path, work: Work, *arguments: object) -> None:
     _in_one_thread()
-    _attach(options)
+    _attach(["-o", str(log), *options])
     work(tell, *arguments)
 
 
 def _attach(options: Sequence[str]) -> None:
     probe = f"--inject=getpgid:retval={ATTACHED}"
-    quiet = ["-o", os.devnull] if "-o" not in options else []
-    command = ["strace", "-qqq", *options, *quiet, probe, "-p", str(os.getpid())]
-    subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    subprocess.Popen(["strace", "-qqq", *options, probe, "-p", str(os.getpid())])
     while os.getpgid(0) != ATTACHED:
         time.sleep(0.001)
 
@@ -67,7 +62,7 @@ def _attach(options: Sequence[str]) -> None:
 def _in_one_thread() -> None:
     for module in (pipeline, catalog):
         setattr(module, "ThreadPoolExecutor", _AtOnce)  # noqa: B010
-    setattr(build, "DecodePool", _Decoder)  # noqa: B010
+    setattr(build, "DecodePool", InProcess)  # noqa: B010
 
 
 class _AtOnce:
@@ -91,7 +86,7 @@ class _AtOnce:
         return done
 
 
-class _Decoder:
+class InProcess:
     """A pool without processes."""
 
     def __init__(
@@ -99,7 +94,7 @@ class _Decoder:
     ) -> None:
         self._how = preprocessing, limits, thumbnails
 
-    def __enter__(self) -> "_Decoder":
+    def __enter__(self) -> "InProcess":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +13,13 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.mortal import BATCH, Mortal, Work, building, removing
+from benchmarks.mortal import BATCH, Mortal, Tell, Work, building, removing
+from indexer.cli import main
 from storage import backups
+from storage.catalog import Catalog
 from storage.engine import CATALOG
 
-__all__ = ["Scene"]
+__all__ = ["Scene", "opening", "typed"]
 
 CONTENTS = {
     "photos": "SELECT roots.path, folder, name, state, photos.size, sha256, reason, "
@@ -27,6 +30,18 @@ CONTENTS = {
     "spaces": "SELECT id, name, fingerprint FROM spaces",
     "meta": "SELECT key, value FROM meta WHERE key <> 'change_seq' AND value <> ''",
 }
+
+
+def opening(tell: Tell, library: Path) -> None:
+    """Open the catalog, which brings its schema up to date."""
+    Catalog.open(library).close()
+
+
+def typed(tell: Tell, *arguments: str | Path) -> None:
+    """The command `glimpse`, as a shell runs it."""
+    sys.argv = ["glimpse", *map(str, arguments)]
+    tell("typed", 0)
+    main()
 
 
 @dataclass
@@ -40,12 +55,13 @@ class Scene:
     def __post_init__(self) -> None:
         self.library = self.folder / "library"
         self.photos, self.shelf = self.folder / "photos", self.folder / "shelf"
+        self.log = self.folder / "log"
         shutil.copytree(self.template, self.library)
-        self._add(self.photos, 30)
-        self._add(self.shelf, 6)
+        self.add(self.photos, 30)
+        self.add(self.shelf, 6)
         self._build()
-        self._add(self.shelf, 4)
-        self._add(self.photos, BATCH)
+        self.add(self.shelf, 4)
+        self.add(self.photos, BATCH)
         self._build()
         shutil.copytree(self.library, self.folder / "saved")
         self.known = self._ask("SELECT max(id) FROM photos")[0][0]
@@ -64,20 +80,35 @@ class Scene:
             return building, self.library, self.photos
         return removing, self.library, self.shelf
 
+    def command(self, verb: str) -> tuple[Work, *tuple[str | Path, ...]]:
+        """The same as one who types it does it."""
+        settings = self.folder / "settings.toml"
+        settings.write_text(
+            f"[library]\nkeep_removed_days = 0\n[build]\nbatch_size = {BATCH}\ndecode_workers = 1\n"
+            "[runtime]\nprecision = 'full'\n"
+        )
+        _, library, folder = self.work(verb)
+        return typed, verb, folder, "--yes", "--library", library, "--config", settings
+
     @cached_property
     def undisturbed(self) -> dict[str, tuple[dict[str, Any], int]]:
         """What the library holds after each work, and how many pictures a model has seen."""
-        return {verb: self._undisturbed(verb) for verb in ("build", "remove")}
+        return {verb: self._undisturbed(verb) for verb in ("build", "remove")} | {
+            "build after remove": self._undisturbed("remove", "build")
+        }
 
     def contents(self) -> dict[str, list[Any]]:
         """What is known, apart from times, and from numbers that were not known before."""
         return {name: sorted(self._ask(query), key=repr) for name, query in CONTENTS.items()}
 
-    def _undisturbed(self, verb: str) -> tuple[dict[str, Any], int]:
+    def _undisturbed(self, *verbs: str) -> tuple[dict[str, Any], int]:
         self.restore()
-        with Mortal(*self.work(verb)) as mortal:
-            assert mortal.end() == 0, mortal.complaint
-        return self.contents(), mortal.count("model")
+        seen = 0
+        for verb in verbs:
+            with Mortal(*self.work(verb)) as mortal:
+                assert mortal.end() == 0, mortal.complaint
+            seen += mortal.count("model")
+        return self.contents(), seen
 
     def _ask(self, query: str) -> list[Any]:
         with closing(sqlite3.connect(self.library / CATALOG)) as database:
@@ -95,9 +126,10 @@ class Scene:
         shutil.copy(third, self.photos / "copy.png")
         self._picture(fourth)
         (self.photos / "broken.png").write_text("no picture")
-        self._add(self.photos, BATCH + 2)
+        self.add(self.photos, BATCH + 2)
 
-    def _add(self, folder: Path, count: int) -> None:
+    def add(self, folder: Path, count: int) -> None:
+        """Put new pictures into a folder."""
         folder.mkdir(exist_ok=True)
         for _ in range(count):
             self._picture(folder / f"{self.drawn.random()}.png")
