@@ -57,7 +57,7 @@ def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | Non
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"no copy of {catalog} could be made ({error}); make room") from error
     finally:
-        aside.unlink(missing_ok=True)
+        _drop(_leftovers(catalog))
     if keep is not None:
         _drop(backups(catalog, label)[:-keep])
     return target

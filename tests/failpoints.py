@@ -43,7 +43,7 @@ def struck(log: Path) -> bool:
 
 def watched(work: Work, *arguments: object, calls: str, log: Path) -> Mortal:
     """Work whose calls of these names, with the paths of their files, are written to `log`, one a line."""
-    return Mortal(_watched, ["-y", "-e", f"trace={calls}"], log, work, *arguments)
+    return Mortal(_watched, ["-y", "-e", f"trace={calls},getpgid"], log, work, *arguments)
 
 
 def _watched(tell: Tell, options: Sequence[str], log: Path, work: Work, *arguments: object) -> None:
@@ -54,8 +54,10 @@ def _watched(tell: Tell, options: Sequence[str], log: Path, work: Work, *argumen
 
 def _attach(options: Sequence[str]) -> None:
     probe = f"--inject=getpgid:retval={ATTACHED}"
-    subprocess.Popen(["strace", "-qqq", *options, probe, "-p", str(os.getpid())])
+    tracer = subprocess.Popen(["strace", "-qqq", *options, probe, "-p", str(os.getpid())])
     while os.getpgid(0) != ATTACHED:
+        if tracer.poll() is not None:
+            raise RuntimeError("strace may not watch this process")
         time.sleep(0.001)
 
 

@@ -375,7 +375,7 @@ def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     monkeypatch.setattr(snapshots, "SMALL_SHARE", 3)
     both = with_second_model(template, tmp_path_factory.mktemp("both"))
     run_state_machine_as_test(
-        lambda: AnyOrder(both, tmp_path / "run", monkeypatch),  # type: ignore[arg-type] - it takes a factory
+        lambda: AnyOrder(both, tmp_path / "run", monkeypatch),  # type: ignore[arg-type]
         settings=settings(
             max_examples=2000 if LONG else 40,
             stateful_step_count=40 if LONG else 25,

@@ -16,7 +16,7 @@ pytestmark = needs_strace
 
 CALLS = "write,pwrite64,fsync,fdatasync,rename,unlink"
 TRACED = re.compile(r"(?P<call>\w+)\((?:\d+<(?P<open>[^>]*)>)?(?P<rest>.*)\) += \d")
-QUOTED = re.compile(r'"([^"]*)"')
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def calls(scene: Scene) -> list[Call]:
 
 def traced(log: Path) -> Iterator[Call]:
     for line in log.read_text(errors="replace").splitlines():
-        if found := TRACED.match(line):
+        found = TRACED.match(line)
+        if found and found["call"] != "getpgid":
             texts = QUOTED.findall(found["rest"])
             yield Call(found["call"], found["open"] or texts[-1], " ".join(texts))
 
