@@ -110,7 +110,8 @@ class Mortal:
     def send(self, number: int) -> None:
         """Send it a signal, if it still lives."""
         if self._process.is_alive():
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it ends just now
+                os.kill(self._process.pid, number)
 
     def end(self) -> int:
         """Wait for its end; its exit code, or below 0 the signal that ended it. `complaint` is what it wrote."""

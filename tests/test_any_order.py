@@ -33,11 +33,13 @@ from tests.conftest import LONG
 from tests.failpoints import InProcess
 
 ROOTS = ("one", "two")
-NAMES = [f"pic-{number}.png" for number in range(6)]
+NAMES = [f"pic-{number}.png" for number in range(5)]
+PLACES = [(root, name) for root in ROOTS for name in NAMES]
+CHANGES = ("fill", "write", "move", "copy", "delete", "delete")
 LABELS = ("holiday", "work")
 MODELS = {"tiny": "tiny", "blind": "tiny:blind"}
 RED = {"tiny": 1.0, "blind": 0.5}
-COLOURS = np.random.default_rng(5).integers(1, 256, (9, 3))
+COLOURS = np.random.default_rng(5).integers(1, 256, (6, 3))
 BLACK, BROKEN = len(COLOURS), len(COLOURS) + 1
 CONFIG = Config.from_mapping(
     {"build": {"batch_size": 3, "thumbnails": False}, "runtime": {"precision": "full"}}, "a test"
@@ -129,38 +131,37 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What happens to files
 
-    @rule(root=st.sampled_from(ROOTS), name=st.sampled_from(NAMES), picture=st.integers(0, BROKEN))
-    def write(self, root: str, name: str, picture: Picture) -> None:
+    @rule(data=st.data(), what=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4))
+    def change_files(self, data: st.DataObject, what: list[str]) -> None:
+        for change in what:
+            root, name = data.draw(st.sampled_from(PLACES))
+            if change == "fill":
+                for number, each in enumerate(NAMES):
+                    self._write(root, each, number)
+            elif change == "write":
+                self._write(root, name, data.draw(st.integers(0, BROKEN)))
+            elif files := self._all_files():
+                old_root, old = data.draw(st.sampled_from(files))
+                self._take(old_root, old, root, name, change)
+
+    def _write(self, root: str, name: str, picture: Picture) -> None:
         (self._here(root) / name).write_bytes(DATA[picture])
         self.files[root][name] = picture
 
-    @rule(root=st.sampled_from(ROOTS), count=st.integers(1, len(NAMES)), first=st.integers(0, 3))
-    def fill(self, root: str, count: int, first: int) -> None:
-        for number, name in enumerate(NAMES[:count]):
-            self.write(root, name, first + number)
-
-    @rule(
-        data=st.data(), to=st.sampled_from(ROOTS), name=st.sampled_from(NAMES), stays=st.booleans()
-    )
-    @precondition(lambda self: any(self.files.values()))
-    def move_or_copy(self, data: st.DataObject, to: str, name: str, stays: bool) -> None:
-        root, old = data.draw(st.sampled_from(self._all_files()))
-        if (root, old) != (to, name):
-            picture = self.files[root][old]
-            source, target = self._here(root) / old, self._here(to) / name
-            if stays:
+    def _take(self, old_root: str, old: str, root: str, name: str, change: str) -> None:
+        """Move a file or copy it to another place, or delete it."""
+        source, target = self._here(old_root) / old, self._here(root) / name
+        picture = self.files[old_root][old]
+        if change == "delete":
+            source.unlink()
+            del self.files[old_root][old]
+        elif source != target:
+            self.files[root][name] = picture
+            if change == "copy":
                 shutil.copyfile(source, target)
             else:
                 source.rename(target)
-                del self.files[root][old]
-            self.files[to][name] = picture
-
-    @rule(data=st.data())
-    @precondition(lambda self: any(self.files.values()))
-    def delete(self, data: st.DataObject) -> None:
-        root, name = data.draw(st.sampled_from(self._all_files()))
-        (self._here(root) / name).unlink()
-        del self.files[root][name]
+                del self.files[old_root][old]
 
     @rule(root=st.sampled_from(ROOTS), leaves_a_folder=st.booleans())
     def unmount_or_mount(self, root: str, leaves_a_folder: bool) -> None:
@@ -184,10 +185,17 @@ class AnyOrder(RuleBasedStateMachine):
         there = {root for root in ROOTS if root not in self.away and self.files[root]}
         return sorted(there | self.known.photos.keys())
 
+    @rule(space=st.sampled_from(list(MODELS)), copies_are_old=st.booleans())
+    @precondition(lambda self: self._can_be_built())
+    def build_all(self, space: str, copies_are_old: bool) -> None:
+        self._build(self._can_be_built(), space, copies_are_old)
+
     @rule(data=st.data(), space=st.sampled_from(list(MODELS)), copies_are_old=st.booleans())
     @precondition(lambda self: self._can_be_built())
-    def build(self, data: st.DataObject, space: str, copies_are_old: bool) -> None:
-        roots = data.draw(st.lists(st.sampled_from(self._can_be_built()), min_size=1, unique=True))
+    def build_one(self, data: st.DataObject, space: str, copies_are_old: bool) -> None:
+        self._build([data.draw(st.sampled_from(self._can_be_built()))], space, copies_are_old)
+
+    def _build(self, roots: list[str], space: str, copies_are_old: bool) -> None:
         if copies_are_old:
             for path in backups.backups(self.at / CATALOG):
                 os.utime(path, (0, 0))
@@ -254,38 +262,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What goes wrong
 
-    @rule()
-    def reopen(self) -> None:
+    @rule(data=st.data(), how=st.sampled_from(["reopen", "flip", "cut", "delete", "restore"]))
+    def reopen(self, data: st.DataObject, how: str) -> None:
+        """Open the library again, perhaps after damage to a snapshot, or with a copy of the catalog in its place."""
         self.library.close()
-        self.library = Library.open(self.at, config=CONFIG)
-
-    @rule(
-        data=st.data(), how=st.sampled_from(["flip", "truncate", "delete"]), at=st.floats(0, 0.99)
-    )
-    def damage_a_snapshot(self, data: st.DataObject, how: str, at: float) -> None:
         found = sorted((self.at / snapshots.SNAPSHOTS).glob("*"))
-        if found:
-            self.library.close()
-            path = data.draw(st.sampled_from(found))
-            content = bytearray(path.read_bytes())
-            match how:
-                case "flip":
-                    content[int(at * len(content))] ^= 1
-                    path.write_bytes(content)
-                case "truncate":
-                    path.write_bytes(content[: int(at * len(content))])
-                case _:
-                    path.unlink()
-            self.library = Library.open(self.at, config=CONFIG)
-
-    @rule(data=st.data())
-    @precondition(lambda self: self.copied)
-    def put_a_copy_of_the_catalog_back(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.copied)))
-        self.library.close()
-        shutil.copyfile(self.at / name, self.at / CATALOG)
+        if how == "restore" and self.copied:
+            name = data.draw(st.sampled_from(sorted(self.copied)))
+            shutil.copyfile(self.at / name, self.at / CATALOG)
+            self.known = copy.deepcopy(self.copied[name])
+        elif how in ("flip", "cut", "delete") and found:
+            damage(data.draw(st.sampled_from(found)), how, data.draw(st.floats(0, 0.99)))
         self.library = Library.open(self.at, config=CONFIG)
-        self.known = copy.deepcopy(self.copied[name])
         self.check()
 
     # What is asked
@@ -363,6 +351,19 @@ class AnyOrder(RuleBasedStateMachine):
         sound(self.at)
 
 
+def damage(path: Path, how: str, at: float) -> None:
+    """Flip a bit at that share of a file, cut it there, or delete it."""
+    content = bytearray(path.read_bytes())
+    match how:
+        case "flip":
+            content[int(at * len(content))] ^= 1
+            path.write_bytes(content)
+        case "cut":
+            path.write_bytes(content[: int(at * len(content))])
+        case _:
+            path.unlink()
+
+
 @pytest.mark.timeout(0 if LONG else 300)
 def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     template: Path,
@@ -377,8 +378,8 @@ def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     run_state_machine_as_test(
         lambda: AnyOrder(both, tmp_path / "run", monkeypatch),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=2000 if LONG else 40,
-            stateful_step_count=40 if LONG else 25,
+            max_examples=3000 if LONG else 100,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
