@@ -75,9 +75,14 @@ bench-training: .venv/installed-dev
 reliability: .venv/installed-dev
 	$(BIN)/python -m benchmarks.reliability
 
-## crash: 200 builds killed at random times; takes some eight minutes
+## crash: a thousand processes that write to a library killed at random times, in every stage; some ten minutes
 crash: .venv/installed-dev
-	$(BIN)/python -m benchmarks.crash --kills 200 --out benchmarks/results/crash.json
+	$(BIN)/python -m benchmarks.crash --kills 1000 --out benchmarks/results/crash.json
+
+## crash-steps: builds, removals and migrations stopped at every single step, and whatever else in any order; some hours
+crash-steps: .venv/installed-dev
+	GLIMPSE_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/test_failpoints.py tests/test_migrations.py \
+	    tests/test_stopping.py tests/test_any_order.py
 
 ## fuzz: an hour of made-up inputs for each target (TARGET names one, SECONDS how long)
 fuzz: .venv/installed-dev

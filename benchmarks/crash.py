@@ -1,10 +1,10 @@
-"""Kill builds at random times and check after each that nothing is lost, nothing wrong, nothing done twice.
+"""Kill processes that write to a library, at random times, and check after each that every promise holds.
 
-    python -m benchmarks.crash [--kills 200] [--seed 0] [--out FILE]
+    python -m benchmarks.crash [--kills 1000] [--seed 0] [--out FILE]
 
-A child builds a library of small pictures through the API; the parent kills it with SIGKILL, at any time
-from its start, or shortly after a batch was acknowledged, and looks at what is left. Between kills, pictures
-are added, renamed, copied and deleted. Prints one JSON object; the first broken promise ends the run.
+A process builds a library of small pictures or forgets a folder of it. It is killed with SIGKILL at any time,
+or just as it comes to a stage that was drawn; then what is left is looked at. Between kills, pictures are added,
+renamed, copied and deleted. Prints one JSON object, and the same as one line; the first broken promise ends the run.
 """
 
 import argparse
@@ -14,32 +14,38 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.mortal import BATCH, CONFIG, PLUGINS, Mortal, building, removing
+from benchmarks.promises import embedded_ever, litter, promise, sound
 from benchmarks.report import publish
-from indexer import BuildOptions, Config, Library
-from storage import snapshots
-from storage.catalog import Catalog
+from indexer import BuildOptions, Library
+from storage import backups
+from storage.engine import CATALOG
 
-PLUGINS = Path(__file__).parent.parent / "tests" / "plugins"
-BATCH = 8
-CHILD = f"""
-import sys
-from indexer import Config, Library
-from storage import snapshots
-snapshots.LEAST_TAIL = {BATCH}  # so that most builds publish, and some are killed as they do
-config = Config.from_mapping({{"build": {{"batch_size": {BATCH}}}}}, "the crash test")
-with Library.open(sys.argv[1], config=config) as library:
-    library.build([sys.argv[2]], on_progress=lambda p: print(p.stage, p.embedded, flush=True))
-print("finished", flush=True)
-"""
+SNAPSHOT = ("write", "read back", "rename", "record", "tidy")
+WRITING = tuple(f"snapshot: {step}" for step in SNAPSHOT)
+BUILDING = (
+    *("looking", "model", "embedding", "keeping thumbnails", "settling", "purging"),
+    *WRITING,
+    "copying the catalog",
+)
+REMOVING = (
+    *("forgetting photos", "purging", *WRITING),
+    *("forgetting thumbnails", "vacuuming", "dropping copies"),
+)
+SECRET = "nobody is to read this"
+"""In the names of all photos of the folder that is forgotten."""
+NEW = 20
+"""Pictures that are added between two builds."""
 
 
 @dataclass
@@ -47,127 +53,145 @@ class Figures:
     """What a run saw."""
 
     kills: int = 0
+    kills_by_stage: dict[str, int] = field(default_factory=dict)
+    """What the killed process had told last."""
     finished: int = 0
-    """Builds that were done before their kill came."""
+    """Processes that were done before their kill came."""
     acknowledged: int = 0
     """Pictures whose batch was acknowledged before a kill; each was there afterwards."""
     unacknowledged: int = 0
     """Pictures that were committed although the kill came before their acknowledgement."""
-    orphaned_files: int = 0
-    """Snapshot files that a kill left without a record, and that the next build removed."""
+    embedded_in_vain: int = 0
+    """Pictures that a model had seen, and whose vectors a kill took."""
+    litter: int = 0
+    """Files that a kill left behind; none was left by the next build that was finished."""
     seconds: float = 0.0
 
-
-class BrokenPromiseError(AssertionError):
-    """A promise of the library did not hold."""
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills in {len(self.kills_by_stage)} stages: {self.acknowledged} pictures acknowledged, "
+            f"none lost; {self.embedded_in_vain} embedded in vain; {self.litter} files left, none for long"
+        )
 
 
 def survive(kills: int, seed: int, scratch: Path, pictures: int = 300) -> Figures:
-    """Kill that many builds. Raises BrokenPromiseError with what did not hold."""
+    """Kill so many. Raises BrokenPromiseError with what did not hold."""
     began = time.monotonic()
     run = _Run(seed, scratch, pictures)
-    while run.figures.kills < kills:
-        run.kill_one_build()
-    run.finish()
+    try:
+        while run.figures.kills < kills:
+            run.kill_one()
+            _say(run.figures, kills)
+        run.finish()
+    except AssertionError as error:
+        error.add_note(f"after {run.figures.kills} kills, with the seed {seed}")
+        raise
     run.figures.seconds = round(time.monotonic() - began, 1)
     return run.figures
+
+
+def _say(figures: Figures, kills: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{figures.kills}/{kills} kills", end="", file=sys.stderr, flush=True)
 
 
 class _Run:
     def __init__(self, seed: int, scratch: Path, pictures: int) -> None:
         self.figures = Figures()
         self._random = random.Random(seed)
-        self._photos = scratch / "photos"
+        self._photos, self._shelf = scratch / "photos", scratch / "shelf"
         self._library = scratch / "library"
+        self._pictures = pictures
         self._made = 0
-        self._photos.mkdir()
-        self._add(1)
-        with Library.open(self._library, create=True, config=Config()) as library:
+        self._longest_s = 0.4
+        self._add(self._photos, 1)
+        with Library.open(self._library, create=True, config=CONFIG) as library:
             library.build([self._photos], BuildOptions(model="tiny"))
-        self._add(pictures)
+        self._add(self._photos, pictures)
+        self._add(self._shelf, 2 * BATCH, SECRET)
 
-    def kill_one_build(self) -> None:
-        """One child, one kill, one inspection, and some change for the next."""
-        before = self._embedded()
-        files = self._hashes()
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, self._library, self._photos],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGINS), *sys.path])},
-        )
-        acknowledged, finished = self._watch(child)
-        self.figures.kills += not finished
-        self.figures.finished += finished
-        self.figures.acknowledged += acknowledged
-        committed = self._embedded() - before
-        self._promise(committed >= acknowledged, f"{acknowledged} acknowledged, {committed} there")
-        self._promise(committed <= acknowledged + 2 * BATCH, "more was committed than told, by far")
-        self.figures.unacknowledged += committed - acknowledged
-        self._promise(self._hashes() == files, "a photo is not what it was")
-        self._inspect()
+    def kill_one(self) -> None:
+        """One process, one kill, one inspection, and some change for the next."""
+        known, files, shelved = embedded_ever(self._library), self._hashes(), self._shelved()
+        forgets = shelved > 0 and self._random.random() < 0.3
+        with self._start(forgets) as mortal:
+            finished = self._kill(mortal, REMOVING if forgets else BUILDING)
+        promise(self._hashes() == files, "a photo is not what it was")
+        sound(self._library)
+        self._count(mortal, embedded_ever(self._library) - known)
+        promise(not forgets or self._shelved() in (0, shelved), "half of a folder is forgotten")
+        left = litter(self._library)
+        if finished:
+            self.figures.finished += 1
+            promise(not left, f"left behind: {left}")
+            self._keeps_its_secret()
+        else:
+            self.figures.kills += 1
+            stage, by_stage = mortal.heard[-1][0], self.figures.kills_by_stage
+            by_stage[stage] = by_stage.get(stage, 0) + 1
+            self.figures.litter += len(left)
         self._change()
 
     def finish(self) -> None:
         """A build that nobody kills brings everything in order."""
-        with Library.open(self._library) as library:
-            library.build([self._photos], confirm=lambda question: True)
+        with Library.open(self._library, config=CONFIG) as library:
+            library.build([self._photos, self._shelf], confirm=lambda question: True)
             indexed = {os.fsencode(photo.path) for photo in library.photos()}
-        there = {os.fsencode(path) for path in self._photos.rglob("*.png")}
-        self._promise(indexed == there, f"{len(there)} files, {len(indexed)} photos")
-        self._inspect()
-        with Library.open(self._library) as library:
-            again = library.build([self._photos], BuildOptions(verify=True))
-        self._promise(again.embedded == 0, f"{again.embedded} embedded again")
-        strays = list(self._library.rglob("*.tmp"))
-        self._promise(not strays, f"left behind: {strays}")
+            there = {os.fsencode(path) for path in self._hashes()}
+            promise(indexed == there, f"{len(there)} files, {len(indexed)} photos")
+            again = library.build(options=BuildOptions(verify=True))
+            promise(again.embedded == 0, f"{again.embedded} embedded again")
+            sound(self._library)
+            library.remove(self._shelf)
+        promise(not litter(self._library), f"left behind: {litter(self._library)}")
+        self._keeps_its_secret()
 
-    def _watch(self, child: "subprocess.Popen[str]") -> tuple[int, bool]:
-        """Kill the child at its time; how many pictures it acknowledged, and whether it was done first."""
-        assert child.stdout is not None
-        heard = []
-        if self._random.random() < 0.5:
-            time.sleep(self._random.uniform(0.4, 1.8))
+    def _start(self, forgets: bool) -> Mortal:
+        if forgets:
+            return Mortal(removing, self._library, self._shelf)
+        folders = [self._photos, *([self._shelf] if self._random.random() < 0.4 else [])]
+        return Mortal(building, self._library, *folders)
+
+    def _kill(self, mortal: Mortal, stages: Sequence[str]) -> bool:
+        """Kill at any time, or at a stage; whether it was done before."""
+        began = time.monotonic()
+        if self._random.random() < 0.2:
+            time.sleep(self._random.uniform(0, self._longest_s))
         else:
-            wanted = self._random.randint(1, 12)
-            while wanted and (line := child.stdout.readline()):
-                heard.append(line)
-                wanted -= line.startswith("embedding")
-            time.sleep(self._random.uniform(0, 0.2))
-        child.send_signal(signal.SIGKILL)
-        rest, complaint = child.communicate()
-        self._promise("Traceback" not in complaint, complaint)
-        told = [*heard, *rest.splitlines()]
-        counts = [int(line.split()[1]) for line in told if line.startswith("embedding")]
-        return (counts[-1] if counts else 0), child.returncode == 0
+            mortal.listen(self._random.choice(stages), times=self._random.choice([1, 1, 2]))
+            time.sleep(self._random.choice([0, 0.001, 0.01]) * self._random.random())
+        mortal.send(signal.SIGKILL)
+        code, complaint = mortal.end(), mortal.complaint
+        promise(code in (0, -signal.SIGKILL) and "Error" not in complaint, complaint)
+        if code == 0:
+            self._longest_s = max(self._longest_s, time.monotonic() - began)
+        return code == 0
 
-    def _inspect(self) -> None:
-        """The invariant that holds at every moment."""
-        with sqlite3.connect(self._library / "catalog.sqlite") as database:
-            (sound,) = database.execute("PRAGMA integrity_check").fetchone()
-            orphans = database.execute("PRAGMA foreign_key_check").fetchall()
-            (recorded,) = database.execute("SELECT count(*) FROM snapshots").fetchone()
-        database.close()
-        self._promise(sound == "ok" and not orphans, f"catalog: {sound} {orphans}")
-        found = sum(1 for path in (self._library / "snapshots").glob("*"))
-        self.figures.orphaned_files += max(0, found - recorded)
-        catalog = Catalog.open(self._library)
-        with catalog.view() as view:
-            (space,) = view.spaces()
-            loaded = snapshots.load(view, self._library, space)
-            living = view.connection.exec_driver_sql(
-                "SELECT content_id FROM embeddings JOIN contents ON contents.id = content_id "
-                "WHERE vector IS NOT NULL AND orphaned_at IS NULL ORDER BY content_id"
-            )
-            self._promise(loaded.ids().tolist() == list(living.scalars()), "FAISS has other ids")
-        catalog.close()
+    def _count(self, mortal: Mortal, new: int) -> None:
+        """Hold what was committed against what the process told."""
+        acknowledged, seen = mortal.count("embedding"), mortal.count("model")
+        promise(
+            acknowledged <= new <= seen,
+            f"{acknowledged} acknowledged, {new} there, {seen} embedded",
+        )
+        promise(seen - new <= 2 * BATCH, f"{seen - new} embedded in vain")
+        self.figures.acknowledged += acknowledged
+        self.figures.unacknowledged += new - acknowledged
+        self.figures.embedded_in_vain += seen - new
+
+    def _keeps_its_secret(self) -> None:
+        """What is forgotten is in no file of the library."""
+        if not self._shelved():
+            files = (path for path in self._library.rglob("*") if path.is_file())
+            telling = [path.name for path in files if SECRET.encode() in path.read_bytes()]
+            promise(not telling, f"forgotten, but in {telling}")
 
     def _change(self) -> None:
-        """Add, rename, copy and delete, as a user would between two builds."""
+        """Add, rename, copy and delete, as a user would between two builds; let copies of the catalog grow old."""
         files = sorted(self._photos.rglob("*.png"))
-        for path in self._random.sample(files, k=min(4, len(files))):
-            match self._random.choice(["rename", "copy", "delete"]):
+        many = len(files) - self._pictures
+        for path in self._random.sample(files, k=max(4, min(many, NEW))):
+            match self._random.choice(["rename", "copy", *["delete"] * (6 if many > 0 else 1)]):
                 case "rename":
                     path.rename(path.with_name(f"renamed {self._made} {path.name[-20:]}"))
                 case "copy":
@@ -175,45 +199,47 @@ class _Run:
                 case _:
                     path.unlink()
             self._made += 1
-        self._add(40)
+        self._add(self._photos, NEW)
+        if self._random.random() < 0.5:
+            for copy in backups.backups(self._library / CATALOG):
+                os.utime(copy, (0, 0))
 
-    def _add(self, count: int) -> None:
+    def _add(self, root: Path, count: int, name: str = "") -> None:
         for _ in range(count):
             self._made += 1
-            folder = self._photos / f"{self._made % 5}"
-            folder.mkdir(exist_ok=True)
+            folder = root / f"{self._made % 5}"
+            folder.mkdir(parents=True, exist_ok=True)
             colour = tuple(self._random.randrange(1, 256) for _ in range(3))
-            Image.new("RGB", (24, 24), colour).save(folder / f"{self._made}.png")
+            Image.new("RGB", (24, 24), colour).save(folder / f"{name}{self._made}.png")
 
-    def _embedded(self) -> int:
-        with sqlite3.connect(self._library / "catalog.sqlite") as database:
-            (count,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
-        database.close()
+    def _shelved(self) -> int:
+        """How many photos of the folder that may be forgotten are known."""
+        with closing(sqlite3.connect(self._library / CATALOG)) as database:
+            query = "SELECT count(*) FROM photos JOIN roots ON roots.id = root_id WHERE path = ?"
+            (count,) = database.execute(query, [os.fsencode(self._shelf)]).fetchone()
         return int(count)
 
     def _hashes(self) -> dict[Path, str]:
         return {
             path: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in self._photos.rglob("*.png")
+            for root in (self._photos, self._shelf)
+            for path in root.rglob("*.png")
         }
-
-    def _promise(self, holds: bool, otherwise: str) -> None:
-        if not holds:
-            raise BrokenPromiseError(f"after {self.figures.kills} kills: {otherwise}")
 
 
 def main() -> None:
     """Run it by hand."""
-    sys.path.insert(0, str(PLUGINS))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         figures = survive(arguments.kills, arguments.seed, Path(scratch))
     publish({**asdict(figures), "broken_promises": 0}, arguments.out)
+    print(figures)
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(PLUGINS))
     main()

@@ -17,6 +17,7 @@ from indexer.config import Config, RuntimeConfig
 from indexer.discovery import Rules, Walk
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import StorageError, UsageError
+from indexer.forgetting import remove_traces
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
@@ -29,6 +30,7 @@ from storage import snapshots
 from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
+from storage.vectors import Vectors
 
 __all__ = ["BuildListener", "build", "rules_of"]
 
@@ -84,6 +86,7 @@ class _Run:
         self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
         self._rules = rules_of(folder, config, options)
+        self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if not Catalog.exists(self._folder):
@@ -144,6 +147,7 @@ class _Run:
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
         with catalog.writer():
+            remove_traces(catalog, self._thumbnails, self._words_of)
             space = self._choose_space(catalog)
             roots = covering.adopt(catalog, folders)
             plans = self._plan(catalog, roots, space)
@@ -206,7 +210,7 @@ class _Run:
         workers = build.decode_workers or _decoders(self._config.runtime)
         preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
         limits = build.limits()
-        thumbnails = Thumbnails(self._folder / THUMBNAILS, limits) if build.thumbnails else None
+        thumbnails = self._thumbnails if build.thumbnails else None
         folder = thumbnails.folder if thumbnails else None
         pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s, thumbnails=folder)
         return Pipeline(
@@ -241,8 +245,12 @@ class _Run:
         with catalog.view() as view:
             stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
         for space in stale:
-            words = partial(asked_words, self._spaces, space, self._listener.notify)
-            snapshots.publish(catalog, space, words=words)
+            snapshots.publish(catalog, space, words=partial(self._words_of, space))
+        snapshots.remove_orphans(catalog)
+        self._thumbnails.tidy()
+
+    def _words_of(self, space: SpaceRecord) -> Vectors:
+        return asked_words(self._spaces, space, self._listener.notify)
 
 
 def _decoders(config: RuntimeConfig) -> int:

@@ -4,7 +4,8 @@
     calling thread   batches of pictures -> the model
     writer thread    one transaction a batch, the commit point
 
-An interruption loses what was not committed, which is at most a batch; the next run plans anew.
+An interruption loses what was not committed: at most the batch that is being written, and the one that is being
+embedded meanwhile; the next run plans anew.
 """
 
 import logging

@@ -16,11 +16,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from storage.disk import flush_folder
 from storage.errors import StorageError
 
 __all__ = ["ENDING", "back_up", "backups", "drop_backups", "is_due", "was_changed"]
 
 ENDING = ".backup"
+ASIDE = ".tmp"
 DIGITS = 16
 NAMED = re.compile(rf"-([0-9a-f]{{{DIGITS}}}){re.escape(ENDING)}$")
 REGULAR = "regular"
@@ -46,19 +48,22 @@ def is_due(catalog: Path, every_days: int) -> bool:
 def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | None = None) -> Path:
     """Copy the catalog beside itself, and keep the newest `keep` of this label; the copy.
 
-    Raises StorageError, such as for a full disk, and then leaves all as it was.
+    The writer alone does this: what one that was killed left behind goes. Raises StorageError, such as for a full
+    disk, and then leaves all as it was.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    aside = catalog.with_name(f"{catalog.name}.{label}-{stamp}{ENDING}.tmp")
+    aside = catalog.with_name(f"{catalog.name}.{label}-{stamp}{ENDING}{ASIDE}")
     try:
+        _drop(_leftovers(catalog))
         _copy(engine, aside)
         digest = _digest(aside)[:DIGITS]
         target = catalog.with_name(f"{catalog.name}.{label}-{stamp}-{digest}{ENDING}")
         os.replace(aside, target)
+        flush_folder(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"no copy of {catalog} could be made ({error}); make room") from error
     finally:
-        aside.unlink(missing_ok=True)
+        _drop(_leftovers(catalog))
     if keep is not None:
         _drop(backups(catalog, label)[:-keep])
     return target
@@ -72,7 +77,12 @@ def was_changed(copy: Path) -> bool:
 
 def drop_backups(catalog: Path) -> None:
     """Delete every copy: what is to be forgotten is in them, too."""
-    _drop(backups(catalog))
+    _drop([*backups(catalog), *_leftovers(catalog)])
+
+
+def _leftovers(catalog: Path) -> list[Path]:
+    """Copies that were not finished, with SQLite's journals of them."""
+    return list(catalog.parent.glob(f"{catalog.name}.*{ENDING}{ASIDE}*"))
 
 
 def _copy(engine: Engine, target: Path) -> None:

@@ -27,9 +27,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from storage import engine as sqlite
 from storage import statements, wal
 from storage.backups import back_up, backups, drop_backups, is_due
+from storage.disk import refusals_told
 from storage.errors import LibraryNotFoundError
 from storage.locking import writer_lock
-from storage.migrations import create_schema, migrate
+from storage.migrations import create_schema, is_old, migrate
 from storage.records import (
     ContentRecord,
     EmbeddingRecord,
@@ -80,7 +81,7 @@ class Catalog:
         folder.mkdir(parents=True, exist_ok=True)
         catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
         try:
-            catalog._prepare(path)
+            catalog._prepare(path, busy_timeout_s)
         except BaseException:
             catalog.close()
             raise
@@ -100,7 +101,7 @@ class Catalog:
                 f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
             )
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self, path: Path, busy_timeout_s: float) -> None:
         # Two processes may come to an empty folder at once; the one that gets the write lock second
         # finds the schema there.
         with self._writes.begin() as connection:
@@ -108,7 +109,11 @@ class Catalog:
                 if backups(path):  # of a library that was here
                     raise sqlite.damaged(path, "it is empty")
                 create_schema(connection, uuid.uuid4().hex)
-        migrate(self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}"))
+        if is_old(self._engine, str(self.folder)):
+            with refusals_told(self.folder), writer_lock(self.folder, busy_timeout_s):
+                migrate(
+                    self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}")
+                )
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -132,7 +137,8 @@ class Catalog:
 
     def vacuum(self) -> None:
         """Give the space of deleted rows back, so that nothing of them is left in the file."""
-        with self._engine.connect() as connection:
+        path = self.folder / sqlite.CATALOG
+        with sqlite.errors_as_ours(path), self._engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
             driver.execute("VACUUM")
@@ -143,9 +149,14 @@ class Catalog:
         """Be the one writer of this library, or raise LibraryLockedError.
 
         The catalog is checked beside what is only read, since that takes as long as reading all of it; the
-        first batch waits for the end of it. Raises CatalogDamagedError, at the latest when all is done.
+        first batch waits for the end of it. Raises CatalogDamagedError, at the latest when all is done, and
+        StorageError for a disk that is full or failing.
         """
-        with writer_lock(self.folder), ThreadPoolExecutor(1, "glimpse-check") as aside:
+        with (
+            refusals_told(self.folder),
+            writer_lock(self.folder),
+            ThreadPoolExecutor(1, "glimpse-check") as aside,
+        ):
             self._checked = aside.submit(self.check)
             try:
                 yield

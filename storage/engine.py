@@ -4,7 +4,8 @@ import logging
 import math
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ __all__ = [
     "CATALOG",
     "check",
     "damaged",
+    "errors_as_ours",
     "is_damage",
     "open_engine",
     "read_only_engine",
@@ -108,6 +110,15 @@ def is_damage(error: BaseException | None) -> bool:
         return False
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return bool(code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+
+
+@contextmanager
+def errors_as_ours(catalog: Path) -> Iterator[None]:
+    """The same for what is asked of SQLite past SQLAlchemy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _as_ours(error, catalog) or error from error
 
 
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:

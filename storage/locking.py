@@ -26,8 +26,8 @@ def is_being_written(folder: Path) -> bool:
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the library's write lock; LibraryLockedError names the process that has it.
+def writer_lock(folder: Path, timeout_s: float = 0) -> Iterator[None]:
+    """Hold the library's write lock; LibraryLockedError names the process that still has it after that time.
 
     The kernel drops the lock when its holder ends, however it ends.
     """
@@ -35,11 +35,11 @@ def writer_lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     holder = folder / "writer.pid"  # apart from the lock, whose file is emptied by whoever tries it
-    lock = FileLock(folder / LOCK, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout:
-        pid = holder.read_text() if holder.exists() else "unknown"
+        pid = (holder.read_text() if holder.exists() else "") or "unknown"
         raise LibraryLockedError(
             f"{folder} is locked by process {pid}, which is writing to it; wait for it or stop it"
         ) from None

@@ -12,7 +12,15 @@ from sqlalchemy import Connection, Engine, select, update
 from storage.errors import LibraryVersionError
 from storage.tables import meta, metadata
 
-__all__ = ["MIGRATIONS", "NEWEST", "Migration", "create_schema", "migrate", "schema_version"]
+__all__ = [
+    "MIGRATIONS",
+    "NEWEST",
+    "Migration",
+    "create_schema",
+    "is_old",
+    "migrate",
+    "schema_version",
+]
 
 Migration = Callable[[Connection], None]
 
@@ -64,15 +72,10 @@ def schema_version(connection: Connection) -> int:
     return int(value) if value and value.isdecimal() else 0
 
 
-def migrate(
-    engine: Engine,
-    name: str,
-    back_up: Callable[[int], Path],
-    migrations: Sequence[Migration] = MIGRATIONS,
-) -> None:
-    """Bring the catalog to the newest schema; `back_up(version)` copies it aside before the first step.
+def is_old(engine: Engine, name: str, migrations: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Whether the catalog's schema is older than the newest.
 
-    Raises LibraryVersionError for a schema that is newer than this program.
+    Raises LibraryVersionError for one that is newer than this program.
     """
     newest = FIRST_VERSION + len(migrations)
     with engine.connect() as connection:
@@ -82,9 +85,25 @@ def migrate(
             f"{name} has schema {found}; this Glimpse reads {FIRST_VERSION} to {newest}. "
             f"Install the Glimpse that wrote it, or build a new library with --library"
         )
-    if found < newest:
-        back_up(found)
-    for number in range(found, newest):
+    return found < newest
+
+
+def migrate(
+    engine: Engine,
+    name: str,
+    back_up: Callable[[int], Path],
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> None:
+    """Bring the catalog to the newest schema; `back_up(version)` copies it aside before the first step.
+
+    The writer alone does this. Raises LibraryVersionError for a schema that is newer than this program.
+    """
+    if not is_old(engine, name, migrations):
+        return
+    with engine.connect() as connection:
+        found = schema_version(connection)
+    back_up(found)
+    for number in range(found, FIRST_VERSION + len(migrations)):
         with engine.begin() as connection:
             migrations[number - FIRST_VERSION](connection)
             connection.execute(

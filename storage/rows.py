@@ -11,6 +11,7 @@ import logging
 import mmap
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import faiss
@@ -137,7 +138,8 @@ class MappedRows(Rows):
     def check(self) -> None:
         """As `Rows`: read all of it, and turn to the catalog where it is not what was written."""
         if hasattr(os, "posix_fadvise"):  # the mapping is read here and there, and nothing ahead
-            with open(self._path, "rb") as file:
+            # The writer may have replaced the file; what is mapped stays.
+            with suppress(FileNotFoundError), open(self._path, "rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         for start in range(0, len(self), AT_ONCE):
             self._checked(np.arange(start, min(start + AT_ONCE, len(self))))

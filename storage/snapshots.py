@@ -20,6 +20,7 @@ from storage import embedded, snapshot_files
 from storage.catalog import Batch, Catalog, View
 from storage.choosing import Choice, choose
 from storage.discarding import discard
+from storage.disk import flush_folder
 from storage.errors import StorageError
 from storage.records import SnapshotRecord, SpaceRecord
 from storage.rows import Rows, Vectors
@@ -129,7 +130,7 @@ def publish(
     at("rename")
     name = f"{space.id}-{seq}-{digest[:16]}{SUFFIX}"
     os.replace(aside, folder / name)
-    _flush_folder(folder)
+    flush_folder(folder)
     at("record")
     with catalog.batch() as batch:
         record = SnapshotRecord(
@@ -234,11 +235,3 @@ def _write_aside(
             f"{path.parent} cannot be written ({error.strerror}); nothing is lost, since the catalog holds "
             f"every vector. Make room, and build again"
         ) from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,8 @@ from indexer import BuildOptions, Config, Library
 from tests.promises import read_promises
 
 PLUGINS = Path(__file__).parent / "plugins"
+LONG = bool(os.environ.get("GLIMPSE_LONG"))
+"""Whether tests that could go on for ever go on for long."""
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 # Tests of Ctrl-C need it as a terminal has it: a shell ignores it for what it starts in the
 # background, and every child inherits that.

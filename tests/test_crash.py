@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.crash import survive
 
+KILLS = 100
 
-def test_builds_killed_at_random_times_lose_nothing(tmp_path: Path) -> None:
-    figures = survive(kills=6, seed=1, scratch=tmp_path, pictures=150)
-    assert figures.kills == 6
+
+@pytest.mark.slow
+def test_work_that_is_killed_at_random_times_loses_nothing(tmp_path: Path) -> None:
+    figures = survive(kills=KILLS, seed=1, scratch=tmp_path, pictures=200)
+    assert figures.kills == sum(figures.kills_by_stage.values()) == KILLS
+    assert len(figures.kills_by_stage) > 10
     assert figures.acknowledged > 0

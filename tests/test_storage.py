@@ -41,6 +41,7 @@ from storage.records import (
 )
 from storage.vectors import Allowed, VectorIndex, in_memory
 from tests.conftest import MakePicture, environment
+from tests.schemas import columns_of, indices_of, make_first
 
 DIM = 8
 
@@ -392,35 +393,10 @@ def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
     path = catalog.folder / "catalog.sqlite"
     as_new = columns_of(path), indices_of(path)
     catalog.close()
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            "DROP TABLE tags; ALTER TABLE contents DROP COLUMN phash;"
-            "DROP INDEX contents_orphaned; DROP INDEX embeddings_without_vector;"
-            "UPDATE meta SET value = '1' WHERE key = 'schema_version'"
-        )
+    make_first(path)
     assert (columns_of(path), indices_of(path)) != as_new
     Catalog.open(catalog.folder).close()
     assert (columns_of(path), indices_of(path)) == as_new
-
-
-def columns_of(path: Path) -> set[tuple[str, str, str, int, int]]:
-    """Table, column, type, whether it must be set, and its place in the key."""
-    with closing(sqlite3.connect(path)) as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {
-            (table, column, kind, not_null, key)
-            for (table,) in tables
-            for _, column, kind, not_null, _, key in database.execute(f"PRAGMA table_info({table})")
-        }
-
-
-def indices_of(path: Path) -> set[tuple[str, str, str]]:
-    """Name, table and statement."""
-    with closing(sqlite3.connect(path)) as database:
-        found = database.execute(
-            "SELECT name, tbl_name, sql FROM sqlite_master WHERE sql LIKE '%INDEX%'"
-        )
-        return {(name, table, " ".join(sql.split())) for name, table, sql in found}
 
 
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:

@@ -18,7 +18,6 @@ from indexer.cli import console
 from indexer.errors import GlimpseError
 
 __all__ = [
-    "INTERRUPTED",
     "SOME_SKIPPED",
     "Common",
     "JsonList",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 SOME_SKIPPED = 3
-INTERRUPTED = 130
 
 JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonList = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
@@ -140,6 +138,6 @@ def _failure(error: BaseException) -> tuple[int, str]:
         case GlimpseError():
             return error.exit_code, str(error)
         case KeyboardInterrupt():
-            return INTERRUPTED, "stopped; what was finished is kept, and the next run goes on"
+            return console.INTERRUPTED, console.STOPPED
     named = f"{type(error).__name__}: {error}"
     return 1, f"{named}; this is a fault in Glimpse (--debug tells more)"

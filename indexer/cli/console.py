@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["confirm", "note", "show", "write_lines"]
+__all__ = ["INTERRUPTED", "STOPPED", "confirm", "note", "show", "write_lines"]
 
 WIDE = 1000
+INTERRUPTED = 130
+STOPPED = "stopped; what was finished is kept, and the next run goes on"
 
 
 def note(line: str) -> None:

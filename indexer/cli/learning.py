@@ -11,7 +11,7 @@ import typer
 from indexer import TrainOptions
 from indexer.cli import console, tables
 from indexer.cli.bar import Bar
-from indexer.cli.command import INTERRUPTED, SOME_SKIPPED, Common, JsonObject
+from indexer.cli.command import SOME_SKIPPED, Common, JsonObject
 
 if TYPE_CHECKING:
     from indexer.train.loop import Step
@@ -42,7 +42,7 @@ def train(
             )
         except KeyboardInterrupt:
             console.note("glimpse: stopped; the same command with --resume goes on")
-            return INTERRUPTED
+            return console.INTERRUPTED
     if os.environ.get("RANK", "0") != "0":
         return 0  # one of several processes that torchrun started; the leading one speaks
     if as_json:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from indexer import Config
-from indexer.cli.command import INTERRUPTED, Common
+from indexer.cli import console
+from indexer.cli.command import Common
 
 __all__ = ["ui"]
 
@@ -39,4 +40,4 @@ def ui(
     try:
         return subprocess.call(command)
     except KeyboardInterrupt:  # the page has ended by the same key
-        return INTERRUPTED
+        return console.INTERRUPTED

@@ -58,11 +58,14 @@ def main() -> None:
     # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # what is imported stays, and to look through it for garbage takes a tenth of the start
-    app = program(sys.argv[1:])
-    gc.freeze()
-    gc.enable()
     try:
+        app = program(sys.argv[1:])
+        gc.freeze()
+        gc.enable()
         code = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):  # while a verb is loaded, or ends
+        console.note(f"glimpse: {console.STOPPED}")
+        code = console.INTERRUPTED
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()
         hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself

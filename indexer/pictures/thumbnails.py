@@ -1,6 +1,7 @@
 """Small JPEGs of photos, made as a library is built or when first asked for, by the hash of what they show."""
 
 import os
+import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from storage.records import PhotoRecord
 __all__ = ["THUMBNAILS", "Thumbnails"]
 
 THUMBNAILS = "thumbnails"
+ASIDE = ".tmp"
 
 
 class Thumbnails:
@@ -45,7 +47,7 @@ class Thumbnails:
         for edge, data in made.items():
             kept = thumbnail_path(self.folder, sha256, edge)
             kept.parent.mkdir(parents=True, exist_ok=True)
-            aside = kept.with_suffix(f".{os.getpid()}.tmp")
+            aside = self.folder / f"{uuid.uuid4().hex}{ASIDE}"
             try:
                 aside.write_bytes(seal(data, sha256, edge))
                 os.replace(aside, kept)
@@ -53,8 +55,14 @@ class Thumbnails:
                 aside.unlink(missing_ok=True)
                 raise
 
+    def tidy(self) -> None:
+        """Delete what a process that was killed left half-written; one that writes now makes it again."""
+        for path in self.folder.glob(f"*{ASIDE}"):
+            path.unlink(missing_ok=True)
+
     def forget(self, hashes: Iterable[bytes]) -> None:
         """Delete the thumbnails of bytes that the library no longer knows."""
+        self.tidy()
         for sha256 in hashes:
             for path in thumbnail_path(self.folder, sha256, 0).parent.glob(f"{sha256.hex()}-*"):
                 path.unlink(missing_ok=True)

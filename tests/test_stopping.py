@@ -1,0 +1,74 @@
+"""A build that is told to end, at any time: one line, nothing lost, and the next one goes on."""
+
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mortal import BATCH, Mortal
+from benchmarks.promises import litter, sound
+from indexer.cli.command import SOME_SKIPPED
+from indexer.cli.console import INTERRUPTED, STOPPED
+from tests.conftest import LONG, environment
+from tests.scenes import Scene
+
+TIMES = 200 if LONG else 10
+
+
+@pytest.fixture(scope="module")
+def scene(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return Scene(tmp_path_factory.mktemp("stopping"), template)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_stopped_at_any_time_says_so_and_goes_on(
+    scene: Scene, number: signal.Signals
+) -> None:
+    drawn = random.Random(number)
+    contents, embedded = scene.undisturbed["build"]
+    for _ in range(TIMES):
+        scene.restore()
+        with Mortal(*scene.command("build")) as mortal:
+            mortal.listen(drawn.choice(["typed", "model", "settling", "snapshot: write"]))
+            time.sleep(drawn.uniform(0, 0.05))
+            for _ in range(drawn.choice([1, 1, 2])):  # some are impatient
+                mortal.send(number)
+            code = mortal.end()
+        assert_told(code, mortal.complaint)
+        sound(scene.library)
+        seen = mortal.count("model")
+        with Mortal(*scene.work("build")) as mortal:
+            assert mortal.end() == 0, mortal.complaint
+        assert embedded <= seen + mortal.count("model") <= embedded + 2 * BATCH
+        assert litter(scene.library) == []
+        assert scene.contents() == contents
+
+
+def assert_told(code: int, complaint: str) -> None:
+    assert code in (0, SOME_SKIPPED, INTERRUPTED), complaint
+    assert not re.search("Traceback|Exception ignored", complaint), complaint
+    if code == INTERRUPTED:
+        assert complaint.splitlines()[-1] == f"glimpse: {STOPPED}"
+
+
+def test_a_command_that_is_stopped_as_it_starts_says_so(scene: Scene) -> None:
+    scene.restore()
+    arguments = [str(each) for each in scene.command("build")[1:]]
+    for wait_s in (0.25, 0.35, 0.5, 0.7):
+        build = subprocess.Popen(
+            [sys.executable, "-m", "indexer", *arguments],
+            stderr=subprocess.PIPE,
+            env=environment(),
+            text=True,
+        )
+        time.sleep(wait_s)
+        build.send_signal(signal.SIGTERM)
+        complaint = build.communicate(timeout=60)[1]
+        if build.returncode != -signal.SIGTERM:  # Python itself was still starting
+            assert_told(build.returncode, complaint)
+    sound(scene.library)
