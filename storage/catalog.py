@@ -39,7 +39,17 @@ from storage.records import (
     SpaceRecord,
     State,
 )
-from storage.tables import contents, embeddings, meta, photos, removals, roots, spaces, tags
+from storage.tables import (
+    contents,
+    embeddings,
+    meta,
+    photos,
+    removals,
+    roots,
+    snapshots,
+    spaces,
+    tags,
+)
 
 __all__ = ["Batch", "Catalog", "View"]
 
@@ -263,6 +273,18 @@ class Batch(View):
         values = {"name": name, "model": model, "fingerprint": fingerprint}
         row = insert(spaces).values(**values, dim=dim, reads_text=reads_text)
         return self._id(row.returning(spaces.c.id))
+
+    def set_model(self, space: SpaceRecord) -> None:
+        """Record what was found out of a space's model; its vectors and snapshots stay."""
+        said = {"fingerprint": space.fingerprint}
+        self.connection.execute(
+            update(spaces)
+            .where(spaces.c.id == space.id)
+            .values(reads_text=space.reads_text, **said)
+        )
+        self.connection.execute(
+            update(snapshots).where(snapshots.c.space_id == space.id).values(**said)
+        )
 
     def add_content(self, content: ContentRecord) -> int:
         """Record bytes by their hash, or find them again; their id."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Row, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from storage.catalog import View, chunked
 from storage.conditions import conditions
@@ -16,6 +16,7 @@ from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
 
 __all__ = [
+    "PHOTO_COLUMNS",
     "Order",
     "all_photos",
     "allowed_contents",
@@ -29,13 +30,19 @@ __all__ = [
     "get_photo",
     "ids_in_order",
     "photo_contents",
+    "photo_record",
     "photos_by_id",
     "photos_of_contents",
 ]
 
 Order = Literal["newest", "oldest", "added"]
 
-CONTENT_COLUMNS = [contents.c[name] for name in ContentRecord.__slots__]
+PHOTO_COLUMNS = [
+    roots.c.path,
+    *photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"],
+    *(contents.c[name] for name in ContentRecord.__slots__),
+]
+"""Of which `photo_record` makes a record."""
 
 
 def allowed_contents(view: View, where: Filter) -> NDArray[np.int64] | None:
@@ -189,9 +196,8 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:
-    own = photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"]
     query = (
-        select(roots.c.path, *own, *CONTENT_COLUMNS)
+        select(*PHOTO_COLUMNS)
         .select_from(
             photos.join(roots, roots.c.id == photos.c.root_id).outerjoin(
                 contents, contents.c.id == photos.c.content_id
@@ -200,10 +206,11 @@ def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:
         .where(*where)
         .order_by(photos.c.id)
     )
-    return [_photo(row) for row in view.connection.execute(query)]
+    return [photo_record(row) for row in view.connection.execute(query)]
 
 
-def _photo(row: Row[Any]) -> PhotoRecord:
+def photo_record(row: Sequence[Any]) -> PhotoRecord:
+    """What a row of `PHOTO_COLUMNS` says."""
     root, id, content_id, folder, name, state, reason, size, mtime_ns, *known = tuple(row)
     return PhotoRecord(
         id,
