@@ -156,7 +156,7 @@ class Spaces:
         return self.folder(space).exists()
 
     def see(self, catalog: Catalog, space: SpaceRecord, notify: Notify) -> SpaceRecord:
-        """The space with its model's fingerprint, where it had none yet; the writer alone does this. Raises ModelError."""
+        """The space with its model's fingerprint, where it had none yet. Raises ModelError; for the one writer."""
         if not is_unseen(space):
             return space
         model = self.load(space.model, notify)

@@ -23,6 +23,6 @@ def is_unseen(space: SpaceRecord) -> bool:
 def needs_model(space: SpaceRecord) -> ModelError:
     """What to tell somebody who asks such a space for more than its vectors."""
     return ModelError(
-        f"the vectors of space {space.name} were imported while {space.model} was not on this machine; ask by its own "
-        f"photos (photo:ID), or fetch the model for words and other pictures: glimpse build --model {space.model}"
+        f"the vectors of space {space.name} were imported while {space.model} was not on this machine; ask by "
+        f"its own photos (photo:ID), or fetch the model to ask for more: glimpse build --model {space.model}"
     )

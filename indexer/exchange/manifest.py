@@ -84,7 +84,7 @@ def flushed(path: Path) -> Iterator[Path]:
         _flush(path)
     except OSError as error:
         raise GlimpseError(
-            f"{path} cannot be written ({error.strerror or error}); the export is not whole: make room, start it again"
+            f"{path} cannot be written ({error.strerror or error}); the export is not whole: make room, try again"
         ) from error
 
 

@@ -21,14 +21,17 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 def checked(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float32], list[str | None]]:
     """Rows (n, dim) of length 1, and for each what is wrong with it; such a row is zeros."""
     exact = vectors.astype(np.float64)
-    finite = np.isfinite(exact).all(axis=1)
+    finite = np.isfinite(exact).all(axis=1).reshape(-1)
     exact[~finite] = 0
     length = np.linalg.norm(exact, axis=1)
-    long_enough = length > SHORTEST
-    exact[~long_enough] = 0
-    exact /= np.where(long_enough & (np.abs(length - 1) > ROUNDED), length, 1)[:, None]
-    faults = [
-        None if long else "a vector of zeros" if sound else "a vector with NaN or infinity in it"
-        for long, sound in zip(long_enough.tolist(), finite.tolist(), strict=True)
-    ]
+    is_long = length > SHORTEST
+    exact[~is_long] = 0
+    exact /= np.where(is_long & (np.abs(length - 1) > ROUNDED), length, 1)[:, None]
+    faults = [_fault(*each) for each in zip(finite.tolist(), is_long.tolist(), strict=True)]
     return exact.astype(np.float32), faults
+
+
+def _fault(finite: bool, is_long: bool) -> str | None:
+    if not finite:
+        return "a vector with NaN or infinity in it"
+    return None if is_long else "a vector of zeros"

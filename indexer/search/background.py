@@ -153,7 +153,7 @@ def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -
 
 
 def asked_words(spaces: Spaces, space: SpaceRecord, notify: Notify) -> Vectors:
-    """Words as they may be asked of a space, L2-normalised (n, dim); none where its model reads none or is not here."""
+    """Words as they may be asked of a space, L2-normalised (n, dim); none if its model reads none or is not here."""
     if not (space.reads_text and spaces.is_ready(space)):
         return np.empty((0, space.dim), np.float32)
     return background_words(spaces.folder(space), space.dim, lambda: spaces.embedder(space, notify))
