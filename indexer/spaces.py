@@ -56,6 +56,8 @@ def require_text(view: View, space: SpaceRecord) -> None:
     """Raise NoTextError, with a remedy, where the space's model reads no words."""
     if space.reads_text:
         return
+    if is_unseen(space):
+        raise needs_model(space)
     readers = [each.name for each in view.spaces() if each.reads_text]
     remedy = (
         f"ask with --space {readers[0]}"

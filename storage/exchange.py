@@ -1,11 +1,11 @@
 """Photos with their vectors, as they leave for another program, and what is known of a file that comes from one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import bindparam, select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.catalog import Batch, View
@@ -21,6 +21,11 @@ __all__ = ["Departing", "Departures", "FileKnown", "known_at", "put_tags"]
 
 ROWS = 1000
 """Rows that are fetched together."""
+TOGETHER = 300
+"""Places that are asked for in one statement: three values each, below the limit of SQLite."""
+
+Place = tuple[int, bytes, bytes]
+"""A root's id, a folder in it, and a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +47,10 @@ class FileKnown(NamedTuple):
     content_id: int
     sha256: bytes
     format: str
-    embedded: bool
-    """Whether the space has a vector of it."""
 
 
 _FROM = photos.join(roots, roots.c.id == photos.c.root_id).join(
     contents, contents.c.id == photos.c.content_id
-)
-_KNOWN_AT = (
-    select(
-        *photos.c["size", "mtime_ns", "ctime_ns", "device", "read_at_ns", "content_id"],
-        *contents.c["sha256", "format"],
-        embeddings.c.vector.is_not(None),
-    )
-    .select_from(
-        photos.join(contents, contents.c.id == photos.c.content_id).outerjoin(
-            embeddings,
-            (embeddings.c.content_id == contents.c.id)
-            & (embeddings.c.space_id == bindparam("space_id")),
-        )
-    )
-    .where(*(photos.c[name] == bindparam(name) for name in ("root_id", "folder", "name")))
 )
 
 
@@ -92,16 +80,21 @@ class Departures:
         return Departing(found, vectors, tags_of(self._view, [photo.id for photo in found]))
 
 
-def known_at(
-    view: View, space_id: int, root_id: int, folder: bytes, name: bytes
-) -> FileKnown | None:
-    """What is known of the file there; None where it is not known, or could not be read."""
-    place = {"root_id": root_id, "folder": folder, "name": name, "space_id": space_id}
-    row = view.connection.execute(_KNOWN_AT, place).first()
-    if row is None:
-        return None
-    size, mtime_ns, ctime_ns, device, *known = tuple(row)
-    return FileKnown(Signature(size, mtime_ns, ctime_ns, device), *known)
+def known_at(view: View, places: Sequence[Place]) -> dict[Place, FileKnown]:
+    """What is known of the files at these places; those that are not known, or could not be read, are left out."""
+    own = photos.c["root_id", "folder", "name"]
+    stamps = photos.c["size", "mtime_ns", "ctime_ns", "device", "read_at_ns", "content_id"]
+    query = select(*own, *stamps, *contents.c["sha256", "format"]).select_from(
+        photos.join(contents, contents.c.id == photos.c.content_id)
+    )
+    found = dict[Place, FileKnown]()
+    for start in range(0, len(places), TOGETHER):
+        chosen = tuple_(*own).in_(places[start : start + TOGETHER])
+        for row in view.connection.execute(query.where(chosen)):
+            size, mtime_ns, ctime_ns, device, *known = tuple(row[3:])
+            signature = Signature(size, mtime_ns, ctime_ns, device)
+            found[row[0], row[1], row[2]] = FileKnown(signature, *known)
+    return found
 
 
 def put_tags(batch: Batch, given: Iterable[tuple[int, Tag]]) -> None:

@@ -23,7 +23,7 @@ from indexer.exchange.arriving import Arriving, Chunk, Source
 from indexer.exchange.clip_retrieval_reading import ClipRetrievalSource, is_clip_retrieval
 from indexer.exchange.fiftyone_reading import FiftyOneSource, is_fiftyone
 from indexer.exchange.joining import Joining
-from indexer.exchange.linking import Link, Linking
+from indexer.exchange.linking import Link, Linking, put_links
 from indexer.exchange.options import ImportOptions, ImportReport
 from indexer.exchange.parquet_reading import ParquetSource
 from indexer.exchange.placing import Placing
@@ -127,7 +127,7 @@ class Importing:
         build = self._config.build
         workers = build.decode_workers or os.cpu_count() or 2
         with DecodePool(None, build.limits(), workers, build.decode_timeout_s) as pool:
-            linking = Linking(catalog, space, placing, pool)
+            linking = Linking(catalog, placing, pool)
             done = 0
             for chunk in source.chunks(AT_ONCE):
                 self._take(catalog, space, linking, chunk, report)
@@ -136,6 +136,7 @@ class Importing:
         with catalog.view() as view:
             is_due = snapshots.needs_publishing(view, space)
         if is_due:
+            self._on_step("indexing", done, source.count)
             words = partial(asked_words, self._spaces, space, self._notify)
             snapshots.publish(catalog, space, words=words)
         return report
@@ -176,15 +177,12 @@ def _commit(
     report: ImportReport,
 ) -> None:
     """Write one batch; the same again changes nothing."""
-    fresh: dict[int, NDArray[np.float32]] = {}
     with catalog.batch() as batch:
-        tags = []
-        for link, vector in links:
-            content_id = link.put(batch)
-            tags += [(content_id, tag) for tag in link.tags]
-            if content_id not in fresh and not batch.has_vector(content_id, space.id):
-                fresh[content_id] = vector
+        ids = put_links(batch, [link for link, _ in links])
+        known = batch.with_vector(ids, space.id)
+        fresh = {id: vector for id, (_, vector) in zip(ids, links, strict=True) if id not in known}
         batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in fresh.items())
+        tags = ((id, t) for id, (link, _) in zip(ids, links, strict=True) for t in link.tags)
         put_tags(batch, tags)
     report.photos += len(links)
     report.embedded += len(fresh)

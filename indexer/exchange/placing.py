@@ -33,6 +33,11 @@ class Place:
     name: bytes
 
     @property
+    def key(self) -> tuple[int, bytes, bytes]:
+        """As the catalog knows it."""
+        return self.root.id, self.folder, self.name
+
+    @property
     def path(self) -> bytes:
         """The whole path."""
         return os.path.join(self.root.path, self.folder, self.name)
