@@ -83,8 +83,8 @@ class Joining:
             )
         if self.origin and not (same or is_unseen(space) or _names_only(self.origin)):
             raise ModelError(
-                f"these vectors were made by {self.origin.model} at other weights or preprocessing than those of "
-                f"space {space.name} ({space.model}); give them a space of their own with --space NAME"
+                f"these vectors were made by {self.origin.model} at weights or preprocessing that are not those of "
+                f"space {space.name} ({space.model}); import them without --model, or with a --space of their own"
             )
 
     def _load(self, name: str) -> Model | None:

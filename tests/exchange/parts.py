@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def unit_rows(count: int, seed: int = 0, dim: int = DIM) -> NDArray[np.float32]:
 
 
 def clip_shard(
-    folder: Path, number: int | str, vectors: NDArray[Any], columns: dict[str, Sequence[Any]]
+    folder: Path, number: int | str, vectors: NDArray[Any], columns: Mapping[str, Iterable[Any]]
 ) -> None:
     """A pair of files as clip-retrieval's `inference` writes it, by `np.save` and `DataFrame.to_parquet`."""
     for below in ("img_emb", "metadata"):

@@ -130,7 +130,7 @@ def test_which_field_holds_the_vectors_is_asked_where_it_is_not_clear(
 def test_samples_without_a_fitting_vector_are_left_out(empty: Library, tmp_path: Path) -> None:
     rows = unit_rows(3)
     vectors = [packed(rows[0]), None, packed(rows[1][:5]), packed(np.full(48, np.nan))]
-    samples = [
+    samples: list[dict[str, Any]] = [
         {"filepath": f"/far/away/{i}.jpg", "tags": [], "embedding": vector}
         for i, vector in enumerate(vectors)
     ]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer import BuildOptions, Config, ImportOptions, Library, Query
-from indexer.errors import ModelError, ModelUnavailableError
+from indexer import BuildOptions, Config, ExportOptions, ImportOptions, Library, Query
+from indexer.errors import GlimpseError, ModelError, ModelUnavailableError
 from tests.conftest import MakePicture
 from tests.exchange.parts import clip_shard, unit_rows
 
@@ -88,12 +88,27 @@ def test_an_export_brings_its_space_to_a_machine_without_the_model(
 def test_vectors_of_other_weights_by_the_same_name_are_refused(
     built: Library, empty: Library, tmp_path: Path
 ) -> None:
+    manifest = tmp_path / "out" / "manifest.json"
+    built.export_vectors(tmp_path / "out", ExportOptions(layout="clip-retrieval"))
+    told = json.loads(manifest.read_text())
+    told["origin"]["fingerprint"] = "0" * 64
+    manifest.write_text(json.dumps(told))
+    with pytest.raises(ModelError, match=r"not those of space tiny \(tiny\)"):
+        empty.import_vectors(tmp_path / "out")
+    with pytest.raises(ModelError, match="tiny is another model here than the one that made"):
+        empty.import_vectors(tmp_path / "out", space="theirs")
+    assert [space.name for space in empty.status().spaces] == ["tiny"]
+
+
+def test_files_of_two_exports_are_not_taken_for_one(
+    built: Library, empty: Library, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "out" / "manifest.json"
     built.export_vectors(tmp_path / "out")
-    for name, key in (("manifest.json", "origin"),):
-        told = json.loads((tmp_path / "out" / name).read_text())
-        told[key]["fingerprint"] = "0" * 64
-        (tmp_path / "out" / name).write_text(json.dumps(told))
-    with pytest.raises(ModelError, match="is of another space than the manifest"):
+    told = json.loads(manifest.read_text())
+    told["origin"]["fingerprint"] = "0" * 64
+    manifest.write_text(json.dumps(told))
+    with pytest.raises(GlimpseError, match="is of another space than the manifest beside it"):
         empty.import_vectors(tmp_path / "out")
 
 
@@ -102,6 +117,6 @@ def test_an_export_of_another_model_does_not_join_a_space(
 ) -> None:
     built.build([photos], BuildOptions(model="tiny:blind"))
     built.export_vectors(tmp_path / "out", space="tiny-blind")
-    with pytest.raises(ModelError, match="tiny is another model here than the one that made"):
+    with pytest.raises(ModelError, match="made by tiny:blind at weights .* import them without"):
         empty.import_vectors(tmp_path / "out", ImportOptions(model="tiny"))
     assert not empty.photos()
