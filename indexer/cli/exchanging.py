@@ -2,13 +2,13 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from indexer import ExportOptions, Filter, ImportOptions, ImportReport
+from indexer import ExportOptions, Filter, ImportOptions, ImportReport, Library
 from indexer.amounts import readable_size
 from indexer.cli import console
 from indexer.cli.bar import Bar
@@ -22,20 +22,49 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
     options: ExportOptions,
     where: Filter,
+    query: Annotated[
+        str | None, typer.Option(help="Only what is relevant to it, as `search` takes it.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("-t", "--top", help="With --query: the best so many.")
+    ] = None,
     as_json: JsonObject = False,
 ) -> None:
     """Write photos with their vectors to files that other programs read; all, or those that pass the filters."""
+    where = from_here(where)
     with common.open() as library, Bar("reading").shown() as bar:
+        if query is not None:
+            where = _answers(library, query, top, where, common.space, bar)
         report = library.export_vectors(
-            target, options, where=from_here(where), space=common.space, on_step=bar.update
+            target, options, where=where, space=common.space, on_step=bar.update
         )
     if as_json:
         print(json.dumps(asdict(report), default=str))
         return
     size = readable_size(report.size)
     console.note(f"{report.photos} photos of space {report.space} in {report.files} files, {size}")
+    if report.without_vector:
+        console.note(f"{report.without_vector} photos have no vector in it, and are left out")
     if not report.places:
         console.note("where they were taken is left out")
+
+
+def _answers(
+    library: Library, query: str, top: int | None, where: Filter, space: str | None, bar: Bar
+) -> Filter:
+    """The filter that leaves what answers the query."""
+    answer = library.search(
+        query,
+        top or max(library.count(where), 1),
+        where=where,
+        space=space,
+        relevant=top is None,
+        include_self=True,
+        notify=bar.note,
+    )
+    for notice in answer.notices:
+        bar.note(notice)
+    return replace(where, only=tuple(hit.photo_id for hit in answer))
 
 
 def import_(

@@ -16,12 +16,12 @@ from indexer.progress import OnStep
 from storage.catalog import View
 from storage.exchange import Departing, Departures
 from storage.filters import Filter
-from storage.lookup import count_photos
+from storage.lookup import count_matching, count_photos
 from storage.records import SpaceRecord
 
 __all__ = ["export_vectors"]
 
-AT_ONCE = 2000
+AT_ONCE = 5000
 """Photos that are read, and written, together."""
 
 Put = Callable[[Departing], None]
@@ -84,7 +84,8 @@ def export_vectors(
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in writer.files()}
     places = not options.no_places
     manifest.finish(folder, Manifest(options.layout, origin, total, places, files))
-    return ExportReport(folder, space.name, total, len(files), sum(files.values()), places)
+    missing = count_matching(view, where) - total
+    return ExportReport(folder, space.name, total, len(files), sum(files.values()), places, missing)
 
 
 def _pieces(count: int) -> Iterator[int]:

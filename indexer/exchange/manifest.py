@@ -14,8 +14,9 @@ from storage.records import SpaceRecord
 
 __all__ = ["MANIFEST", "Manifest", "Origin", "begin", "finish", "flushed", "read"]
 
-MANIFEST = "manifest.json"
-BEGUN = "manifest.json.part"
+MANIFEST = "_manifest.json"
+BEGUN = "_manifest.json.part"
+"""What reads a folder of Parquet files leaves those alone whose names begin so."""
 KIND = "glimpse export"
 VERSION = 1
 

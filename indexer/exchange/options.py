@@ -47,6 +47,8 @@ class ExportReport:
     """Bytes."""
     places: bool
     """Whether it tells where photos were taken."""
+    without_vector: int = 0
+    """Photos that pass the filter and are not in it, since the space has no vector of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ __all__ = ["KEY", "NAMES", "PLACES", "Writer", "schema"]
 KEY = b"glimpse"
 """Under which the file's metadata says, as JSON, which space the vectors are of."""
 PLACES = ("latitude", "longitude", "altitude_m")
-ROW_GROUP = 10_000
 TAG = pa.struct([("label", pa.string()), ("confidence", pa.float32()), ("by_hand", pa.bool_())])
 TEXTS = ["root", "format", "camera", "lens", "tags.list.element.label"]
 """Columns in which the same comes again and again."""
@@ -82,7 +81,7 @@ class Writer:
             flushed(self._folder / f"photos-{padded(number, of)}.parquet") as path,
             pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=TEXTS) as file,
         ):
-            yield lambda part: file.write_batch(self._batch(part), row_group_size=ROW_GROUP)
+            yield lambda part: file.write_batch(self._batch(part))  # a row group each
         self._written.append(path)
 
     def finish(self) -> None:

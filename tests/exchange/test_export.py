@@ -123,11 +123,11 @@ def test_an_export_that_was_killed_is_no_export_and_is_made_again(
     killed = subprocess.run([sys.executable, "-c", program], env=environment())
     assert killed.returncode == -9
     assert (out / "photos-0.parquet").exists()
-    assert not (out / "manifest.json").exists()
+    assert not (out / "_manifest.json").exists()
     with pytest.raises(GlimpseError, match="was interrupted; make it again"):
         built.import_vectors(out)
     assert built.export_vectors(out).photos == 7
-    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "photos-0.parquet"]
+    assert sorted(path.name for path in out.iterdir()) == ["_manifest.json", "photos-0.parquet"]
 
 
 def test_nothing_that_was_there_is_written_over(built: Library, tmp_path: Path) -> None:
@@ -150,6 +150,11 @@ def test_the_command_exports_what_its_filters_leave(
     assert b"where they were taken is left out" in ran.stderr
     told = json.loads(glimpse("export", "two", "--json").stdout)
     assert (told["photos"], told["places"], told["space"]) == (7, True, "tiny")
+    best = glimpse("export", "best", "--query", "blue", "-t", "1")
+    assert best.returncode == 0
+    assert b"1 photos of space tiny in 1 files" in best.stderr
+    [path] = pq.read_table(tmp_path / "best" / "photos-0.parquet")["path"].to_pylist()
+    assert path.endswith("blue.png")
     wrong = glimpse("export", "three", "--layout", "csv")
     assert wrong.returncode == 2
     assert b"clip-retrieval" in wrong.stderr

@@ -88,7 +88,7 @@ def test_an_export_brings_its_space_to_a_machine_without_the_model(
 def test_vectors_of_other_weights_by_the_same_name_are_refused(
     built: Library, empty: Library, tmp_path: Path
 ) -> None:
-    manifest = tmp_path / "out" / "manifest.json"
+    manifest = tmp_path / "out" / "_manifest.json"
     built.export_vectors(tmp_path / "out", ExportOptions(layout="clip-retrieval"))
     told = json.loads(manifest.read_text())
     told["origin"]["fingerprint"] = "0" * 64
@@ -103,7 +103,7 @@ def test_vectors_of_other_weights_by_the_same_name_are_refused(
 def test_files_of_two_exports_are_not_taken_for_one(
     built: Library, empty: Library, tmp_path: Path
 ) -> None:
-    manifest = tmp_path / "out" / "manifest.json"
+    manifest = tmp_path / "out" / "_manifest.json"
     built.export_vectors(tmp_path / "out")
     told = json.loads(manifest.read_text())
     told["origin"]["fingerprint"] = "0" * 64
