@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from indexer.embedders import KnownModel, all_names, known_models
     from indexer.errors import GlimpseError
     from indexer.evaluation import Evaluation, EvaluationOptions
+    from indexer.exchange import ExportOptions, ExportReport, ImportOptions, ImportReport
     from indexer.learning import TrainOptions, TrainReport
     from indexer.library import Library
     from indexer.pipeline import BuildReport, Progress
@@ -41,10 +42,14 @@ __all__ = [
     "DuplicateGroup",
     "Evaluation",
     "EvaluationOptions",
+    "ExportOptions",
+    "ExportReport",
     "Facets",
     "Filter",
     "GlimpseError",
     "Hit",
+    "ImportOptions",
+    "ImportReport",
     "KnownModel",
     "Library",
     "Photo",
@@ -72,10 +77,14 @@ _HOME = {
     "DuplicateGroup": "indexer.duplicates",
     "Evaluation": "indexer.evaluation",
     "EvaluationOptions": "indexer.evaluation",
+    "ExportOptions": "indexer.exchange",
+    "ExportReport": "indexer.exchange",
     "Facets": "storage.facets",
     "Filter": "storage.filters",
     "GlimpseError": "indexer.errors",
     "Hit": "indexer.results",
+    "ImportOptions": "indexer.exchange",
+    "ImportReport": "indexer.exchange",
     "KnownModel": "indexer.embedders",
     "Library": "indexer.library",
     "Photo": "indexer.results",

@@ -179,6 +179,7 @@ class _Run:
                 f"give the new one another name with --space"
             )
         else:
+            space = self._spaces.see(catalog, space, self._listener.notify)
             self._spaces.check_source(space, self._listener.notify)
         if options.adopt:
             with catalog.batch() as batch:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -28,7 +28,6 @@ from indexer.planning import Pending, RootPlan
 from storage.catalog import Batch, Catalog, View
 from storage.perceptual import put_hashes
 from storage.records import (
-    ContentRecord,
     EmbeddingRecord,
     FileRecord,
     SpaceRecord,
@@ -250,7 +249,7 @@ class Pipeline:
     def _put_contents(self, batch: Batch, outcomes: Sequence[Outcome]) -> dict[bytes, int]:
         """Record what was decoded; the ids of the contents by their SHA-256."""
         decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
-        ids = {each.sha256: batch.add_content(_content_record(each)) for each in decoded}
+        ids = {each.sha256: batch.add_content(each.content()) for each in decoded}
         put_hashes(batch, {ids[each.sha256]: each.phash for each in decoded})
         return ids
 
@@ -282,14 +281,3 @@ class Pipeline:
     def _record(self, content_id: int, vector: Vector | None) -> EmbeddingRecord:
         reason = None if vector is not None else f"{self._space.model} gave no finite vector"
         return EmbeddingRecord(self._space.id, content_id, vector, reason)
-
-
-def _content_record(picture: Decoded) -> ContentRecord:
-    return ContentRecord(
-        picture.sha256,
-        picture.signature.size,
-        picture.width,
-        picture.height,
-        picture.format,
-        **asdict(picture.metadata),
-    )

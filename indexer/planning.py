@@ -6,16 +6,28 @@ Nothing is read but folders, and nothing written.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from indexer.discovery import Candidate, Rules, Walk
 from storage.catalog import View
 from storage.records import KnownFile, RootRecord, Signature, State
 
-__all__ = ["Pending", "RootPlan", "plan_root"]
+__all__ = ["Pending", "RootPlan", "is_racy", "plan_root", "same_bytes"]
 
 RACY_NS = 2_000_000_000
 """A file changed so shortly before it was read may have changed again with the same time stamps: the clocks of
 file systems tick in steps of up to two seconds (FAT)."""
+
+
+class Stamped(Protocol):
+    """What tells a file from what it was before."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def mtime_ns(self) -> int: ...
+    @property
+    def ctime_ns(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +133,10 @@ class _Comparison:
     def _compare_file(
         self, folder: bytes, name: bytes, now: Candidate, known: KnownFile | None
     ) -> None:
-        same = known is not None and _same_bytes(known, now)
+        same = known is not None and same_bytes(known, now)
         if same and known is not None and known.device != now.device:
             self._renumbered[known.device] = now.device
-        if known is None or not same or self._hash_all or _is_racy(known):
+        if known is None or not same or self._hash_all or is_racy(known.ctime_ns, known.read_at_ns):
             self._read(folder, name, now, is_new=known is None)
         elif known.state is State.FAILED:
             self._plan.failed += 1
@@ -160,13 +172,14 @@ class _Comparison:
         return by_rule and os.path.lexists(os.path.join(self._root.path, path))
 
 
-def _same_bytes(known: KnownFile, now: Candidate) -> bool:
+def same_bytes(known: Stamped, now: Stamped) -> bool:
     """Whether the file can be taken as unchanged; a device may be renumbered at any boot."""
     return (known.size, known.mtime_ns, known.ctime_ns) == (now.size, now.mtime_ns, now.ctime_ns)
 
 
-def _is_racy(known: KnownFile) -> bool:
-    return known.ctime_ns >= known.read_at_ns - RACY_NS
+def is_racy(ctime_ns: int, read_at_ns: int) -> bool:
+    """Whether the file may have changed after it was read, and look the same."""
+    return ctime_ns >= read_at_ns - RACY_NS
 
 
 def _why_offline(path: bytes, was_empty: bool) -> str | None:

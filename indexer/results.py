@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, overload
 
-from storage.records import ContentRecord, PhotoRecord, State
+from storage.records import UNSEEN, ContentRecord, PhotoRecord, State
 
 __all__ = ["Answer", "Hit", "Photo", "Relevance", "RootStatus", "SpaceStatus", "Status"]
 
@@ -57,6 +57,9 @@ KNOWN = [name for name in ContentRecord.__slots__ if name != "size"]
 
 def _known(content: ContentRecord) -> dict[str, Any]:
     values = {name: getattr(content, name) for name in KNOWN}
+    if content.format == UNSEEN:
+        known_size = {name: values[name] or None for name in ("width", "height")}
+        return values | known_size | {"sha256": None, "format": None}
     return values | {"sha256": content.sha256.hex()}
 
 

@@ -6,6 +6,7 @@ A model is loaded with PyTorch once, exported into the library, and from then on
 import difflib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.config import RuntimeConfig
@@ -14,7 +15,8 @@ from indexer.embedders.base import Embedder, Model, Notify
 from indexer.errors import ModelError, NoTextError, UsageError
 from indexer.runtime import bundle
 from indexer.runtime.devices import Device, pick_device
-from storage.catalog import Batch, View
+from indexer.unseen import is_unseen, needs_model
+from storage.catalog import Batch, Catalog, View
 from storage.records import SpaceRecord
 
 __all__ = [
@@ -22,7 +24,9 @@ __all__ = [
     "RUNS",
     "Spaces",
     "absolute_name",
+    "check_dim",
     "choose_space",
+    "free_name",
     "load",
     "require_text",
     "run_folder",
@@ -52,6 +56,8 @@ def require_text(view: View, space: SpaceRecord) -> None:
     """Raise NoTextError, with a remedy, where the space's model reads no words."""
     if space.reads_text:
         return
+    if is_unseen(space):
+        raise needs_model(space)
     readers = [each.name for each in view.spaces() if each.reads_text]
     remedy = (
         f"ask with --space {readers[0]}"
@@ -61,6 +67,14 @@ def require_text(view: View, space: SpaceRecord) -> None:
     raise NoTextError(
         f"space {space.name} ({space.model}) compares pictures only and reads no words; {remedy}"
     )
+
+
+def check_dim(model: str, dim: int, found: int) -> None:
+    """Raise ModelError where vectors of `found` numbers cannot be the model's."""
+    if dim != found:
+        raise ModelError(
+            f"the vectors have {found} numbers, and those of {model} have {dim}: they were made by another model"
+        )
 
 
 def load(folder: Path, name: str, notify: Notify) -> Model:
@@ -109,12 +123,11 @@ class Spaces:
         for space in spaces:
             if space.fingerprint == fingerprint and name in (None, space.name):
                 return space
-        name = name or _free_name(model.name, {space.name for space in spaces})
-        reads_text = model.text_tower is not None
-        id = batch.add_space(name, model.name, fingerprint, model.dim, reads_text)
+        name = name or free_name(model.name, {space.name for space in spaces})
+        id = batch.add_space(name, model.name, fingerprint, model.dim, model.reads_text)
         if not spaces:
             batch.set_meta(DEFAULT, name)
-        return SpaceRecord(id, name, model.name, fingerprint, model.dim, reads_text)
+        return SpaceRecord(id, name, model.name, fingerprint, model.dim, model.reads_text)
 
     def export(self, model: Model, notify: Notify) -> None:
         """Keep the model in the library in the form in which it runs."""
@@ -126,12 +139,15 @@ class Spaces:
 
     def embedder(self, space: SpaceRecord, notify: Notify) -> bundle.OnnxEmbedder:
         """The space's embedder on the processor; a model whose export is gone is exported again."""
+        if is_unseen(space):
+            raise needs_model(space)
         if space.fingerprint not in self._embedders:
             folder = self.folder(space)
             try:
                 embedder = bundle.load(folder, self._config.threads)
             except ModelError as error:
-                notify(str(error))
+                if folder.exists():
+                    notify(str(error))
                 self.export(self._load(space, notify), notify)
                 embedder = bundle.load(folder, self._config.threads)
             self._embedders[space.fingerprint] = embedder
@@ -144,6 +160,22 @@ class Spaces:
 
         with nothing_fetched():
             self.export(self._load(space, notify), notify)
+
+    def is_ready(self, space: SpaceRecord) -> bool:
+        """Whether the space's model lies in the library as it runs: where vectors were imported, it may not."""
+        return self.folder(space).exists()
+
+    def see(self, catalog: Catalog, space: SpaceRecord, notify: Notify) -> SpaceRecord:
+        """The space with its model's fingerprint, where it had none yet. Raises ModelError; for the one writer."""
+        if not is_unseen(space):
+            return space
+        model = self.load(space.model, notify)
+        check_dim(model.name, model.dim, space.dim)
+        self.export(model, notify)
+        seen = replace(space, fingerprint=model.fingerprint(), reads_text=model.reads_text)
+        with catalog.batch() as batch:
+            batch.set_model(seen)
+        return seen
 
     def load_ahead(self, view: View, name: str | None, notify: Notify) -> None:
         """Begin to load what reads words in the space of that name, while vectors are loaded; nothing for others."""
@@ -234,7 +266,8 @@ def _newest_change(source: Path) -> float:
     return max(file.stat().st_ctime for file in files)
 
 
-def _free_name(model: str, taken: set[str]) -> str:
+def free_name(model: str, taken: set[str]) -> str:
+    """A name for a space of the model that no other has."""
     stem = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
     name, number = stem, 2
     while name in taken:

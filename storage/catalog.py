@@ -40,7 +40,17 @@ from storage.records import (
     SpaceRecord,
     State,
 )
-from storage.tables import contents, embeddings, meta, photos, removals, roots, spaces, tags
+from storage.tables import (
+    contents,
+    embeddings,
+    meta,
+    photos,
+    removals,
+    roots,
+    snapshots,
+    spaces,
+    tags,
+)
 
 __all__ = ["Batch", "Catalog", "View"]
 
@@ -250,6 +260,25 @@ class View:
         """The content with these bytes."""
         return self.connection.scalar(statements.CONTENT_ID, {"sha256": sha256})
 
+    def content_ids(self, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """The contents with these bytes, by hash; those that are not known are left out."""
+        found = dict[bytes, int]()
+        for start in range(0, len(hashes), CHUNK):
+            chosen = contents.c.sha256.in_(hashes[start : start + CHUNK])
+            rows = self.connection.execute(select(contents.c.sha256, contents.c.id).where(chosen))
+            found.update((row[0], row[1]) for row in rows)
+        return found
+
+    def with_vector(self, content_ids: Sequence[int], space_id: int) -> set[int]:
+        """Those of the contents that the space has a vector for."""
+        has = (embeddings.c.space_id == space_id) & embeddings.c.vector.is_not(None)
+        query = select(embeddings.c.content_id).where(has)
+        return {
+            id
+            for ids in chunked(content_ids)
+            for id in self.connection.scalars(query.where(embeddings.c.content_id.in_(ids)))
+        }
+
     def has_vector(self, content_id: int, space_id: int) -> bool:
         """Whether the space has a vector for the content."""
         asked = {"content_id": content_id, "space_id": space_id}
@@ -292,12 +321,43 @@ class Batch(View):
         row = insert(spaces).values(**values, dim=dim, reads_text=reads_text)
         return self._id(row.returning(spaces.c.id))
 
+    def set_model(self, space: SpaceRecord) -> None:
+        """Record what was found out of a space's model; its vectors and snapshots stay."""
+        said = {"fingerprint": space.fingerprint}
+        self.connection.execute(
+            update(spaces)
+            .where(spaces.c.id == space.id)
+            .values(reads_text=space.reads_text, **said)
+        )
+        self.connection.execute(
+            update(snapshots).where(snapshots.c.space_id == space.id).values(**said)
+        )
+
     def add_content(self, content: ContentRecord) -> int:
         """Record bytes by their hash, or find them again; their id."""
         known = self.content_id(content.sha256)
         if known is not None:
             return known
         return int(self.connection.execute(statements.ADD_CONTENT, content.columns()).scalar_one())
+
+    def add_contents(self, records: Iterable[ContentRecord]) -> dict[bytes, int]:
+        """Record many at once, those that are not known; the ids of all by their hash."""
+        new = {record.sha256: record for record in records}
+        known = self.content_ids(list(new))
+        missing = [record.columns() for digest, record in new.items() if digest not in known]
+        if missing:
+            self.connection.execute(insert(contents), missing)
+        return known | self.content_ids([row["sha256"] for row in missing])
+
+    def put_files(self, files: Sequence[FileRecord], before: Iterable[int]) -> None:
+        """Record many files, each with content, as they are now; `before` are the contents that they had."""
+        if files:
+            self.connection.execute(statements.PUT_FILE, [file.columns() for file in files])
+        for ids in chunked(sorted({file.content_id or 0 for file in files})):
+            lonely = contents.c.id.in_(ids) & contents.c.orphaned_at.is_not(None)
+            for content_id in self.connection.scalars(select(contents.c.id).where(lonely)).all():
+                self._revive(content_id)
+        self._orphan(sorted(set(before)))
 
     def put_file(self, file: FileRecord) -> None:
         """Record a file as it is now; the same path again replaces what was known of it."""

@@ -73,7 +73,7 @@ def _of_picture(where: Filter) -> Iterator[Condition]:
 SHAPES: dict[str, Callable[[], Condition]] = {
     "landscape": lambda: contents.c.width > contents.c.height,
     "portrait": lambda: contents.c.width < contents.c.height,
-    "square": lambda: contents.c.width == contents.c.height,
+    "square": lambda: and_(contents.c.width == contents.c.height, contents.c.width > 0),
 }
 
 

@@ -21,7 +21,7 @@ from storage.catalog import View
 from storage.conditions import conditions
 from storage.filters import ORIENTATIONS, Filter
 from storage.lookup import photo_contents
-from storage.records import RootRecord
+from storage.records import UNSEEN, RootRecord
 from storage.tables import contents, photos, tags
 
 __all__ = ["Facets", "count_tags", "facets"]
@@ -51,11 +51,11 @@ LANDSCAPE, PORTRAIT, SQUARE = ORIENTATIONS
 VALUES: dict[str, ColumnElement[Any]] = {
     "camera": contents.c.camera,
     "lens": contents.c.lens,
-    "format": contents.c.format,
+    "format": func.nullif(contents.c.format, UNSEEN),
     "orientation": case(
         (contents.c.width > contents.c.height, LANDSCAPE),
         (contents.c.width < contents.c.height, PORTRAIT),
-        (contents.c.width == contents.c.height, SQUARE),
+        (contents.c.width > 0, SQUARE),
     ),
     "year": func.substr(contents.c.taken_at, 1, 4),
     "rating": contents.c.rating,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Row, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from storage.catalog import CHUNK, View, chunked
 from storage.conditions import conditions
@@ -16,6 +16,7 @@ from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
 
 __all__ = [
+    "PHOTO_COLUMNS",
     "Order",
     "all_photos",
     "allowed_contents",
@@ -30,6 +31,7 @@ __all__ = [
     "hashes_from",
     "ids_in_order",
     "photo_contents",
+    "photo_record",
     "photos_by_id",
     "photos_of_contents",
     "photos_of_hashes",
@@ -37,13 +39,14 @@ __all__ = [
 
 Order = Literal["newest", "oldest", "added"]
 
-CONTENT_COLUMNS = [contents.c[name] for name in ContentRecord.__slots__]
+PHOTO_COLUMNS = [
+    roots.c.path,
+    *photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"],
+    *(contents.c[name] for name in ContentRecord.__slots__),
+]
+"""Of which `photo_record` makes a record."""
 PHOTOS = (
-    select(
-        roots.c.path,
-        *photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"],
-        *CONTENT_COLUMNS,
-    )
+    select(*PHOTO_COLUMNS)
     .select_from(
         photos.join(roots, roots.c.id == photos.c.root_id).outerjoin(
             contents, contents.c.id == photos.c.content_id
@@ -230,10 +233,11 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:
-    return [_photo(row) for row in view.connection.execute(PHOTOS.where(*where))]
+    return [photo_record(row) for row in view.connection.execute(PHOTOS.where(*where))]
 
 
-def _photo(row: Row[Any]) -> PhotoRecord:
+def photo_record(row: Sequence[Any]) -> PhotoRecord:
+    """What a row of `PHOTO_COLUMNS` says."""
     root, id, content_id, folder, name, state, reason, size, mtime_ns, *known = tuple(row)
     return PhotoRecord(
         id,

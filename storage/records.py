@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "UNSEEN",
     "ContentRecord",
     "EmbeddingRecord",
     "FileRecord",
@@ -21,6 +22,9 @@ __all__ = [
 ]
 
 VECTOR_DTYPE = np.dtype("<f2")
+
+UNSEEN = ""
+"""The format of bytes that were never here: their vector came from elsewhere, their hash is made of their path."""
 
 
 class State(StrEnum):
@@ -106,10 +110,14 @@ class FileRecord:
     read_at_ns: int
     content_id: int | None
     reason: str | None = None
+    offline: bool = False
+    """It is known of, but cannot be reached."""
 
     def columns(self) -> dict[str, Any]:
         """The values by column."""
-        state = State.PRESENT if self.content_id is not None else State.FAILED
+        state = State.OFFLINE if self.offline else State.PRESENT
+        if self.content_id is None:
+            state = State.FAILED
         return {
             "root_id": self.root_id,
             "folder": self.folder,

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 import typer
 
@@ -23,6 +24,8 @@ VERBS = {
     "tag": "tagging",
     "train": "learning",
     "eval": "measuring",
+    "export": "exchanging",
+    "import": "exchanging",
     "models": "building",
     "status": "keeping",
     "errors": "keeping",
@@ -48,8 +51,9 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_several)
     asked = [name for name in arguments[:1] if name in VERBS]
     for name in asked or VERBS:
-        function = getattr(import_module(f"indexer.cli.{VERBS[name]}"), name)
-        app.command()(verb(function))
+        module = import_module(f"indexer.cli.{VERBS[name]}")
+        function = getattr(module, f"{name}_" if iskeyword(name) else name)
+        app.command(name)(verb(function))
     return app
 
 

@@ -78,6 +78,11 @@ class Model:
     details: dict[str, Any] = field(default_factory=dict)
     """What a user may want to see (architecture, layout, source file); JSON types only."""
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it has a text tower."""
+        return self.text_tower is not None
+
     def fingerprint(self) -> str:
         """Hex SHA-256 over every weight, the preprocessing and the tokenization.
 

@@ -50,7 +50,8 @@ class Charting(Opened):
         layout = up_to_date(self.folder, library_id, spaces, record, index, options, on_step)
         candidates = naming.by_tags(layout, tags)
         known = default_labels() if labels is None else parse_labels(labels) if labels else ()
-        if known and record.reads_text and not all(candidates):
+        reads = record.reads_text and self._spaces.is_ready(record)
+        if known and reads and not all(candidates):
             vectors = label_vectors(
                 known,
                 TEMPLATES,

@@ -4,7 +4,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +23,7 @@ from indexer.pictures.perceptual import perceptual_hash
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.raw import RAW_EXTENSIONS, is_raw, open_raw
 from indexer.pictures.reading import read_file
-from storage.records import Signature
+from storage.records import ContentRecord, Signature
 
 __all__ = [
     "EXTENSIONS",
@@ -36,6 +36,7 @@ __all__ = [
     "decode_file",
     "edge_needed",
     "load_picture",
+    "orientation_of",
     "preprocess",
 ]
 
@@ -81,7 +82,7 @@ class Decoded:
     """A file that was decoded, and the state of the file that it was decoded from."""
 
     pixels: NDArray[np.uint8]
-    """RGB, (size, size, 3)."""
+    """RGB, (size, size, 3); (0, 0, 3) where only the header was read."""
     signature: Signature
     sha256: bytes
     """Of the file's bytes; 32 bytes."""
@@ -95,6 +96,17 @@ class Decoded:
     """Its perceptual hash, 8 bytes."""
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
     """JPEGs by edge; those that were asked for and not there yet."""
+
+    def content(self) -> ContentRecord:
+        """What the catalog keeps of the bytes."""
+        return ContentRecord(
+            self.sha256,
+            self.signature.size,
+            self.width,
+            self.height,
+            self.format,
+            **asdict(self.metadata),
+        )
 
 
 def load_picture(
@@ -181,7 +193,7 @@ def _decode(opened: Image.Image, limits: Limits, at_least: int | None) -> Pictur
     if at_least and opened.format in ("JPEG", "MPO"):
         opened.draft(None, (at_least * _SPARE, at_least * _SPARE))
     opened.load()
-    if _orientation(opened) >= 5:
+    if orientation_of(opened) >= 5:
         width, height = height, width
     image = _upright_srgb(opened, at_least)
     return Picture(image, width, height, opened.format or "", metadata)
@@ -190,7 +202,7 @@ def _decode(opened: Image.Image, limits: Limits, at_least: int | None) -> Pictur
 def _upright_srgb(opened: Image.Image, at_least: int | None = None) -> Image.Image:
     opened.load()
     image = _reduced(opened, at_least) if at_least else opened
-    if (orientation := _orientation(opened)) in _TRANSPOSE:
+    if (orientation := orientation_of(opened)) in _TRANSPOSE:
         image = image.transpose(_TRANSPOSE[orientation])
     image = to_srgb(image)
     if image is opened:
@@ -214,7 +226,7 @@ def _reduced(image: Image.Image, at_least: int) -> Image.Image:
     return image.reduce(1 << (factor.bit_length() - 1))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF's 1-8, of a loaded image; 1 where it is missing, damaged or unknown."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)

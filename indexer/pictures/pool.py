@@ -49,7 +49,7 @@ class DecodePool:
 
     def __init__(
         self,
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | None,
         limits: Limits,
         workers: int,
         timeout_s: float,
@@ -59,6 +59,7 @@ class DecodePool:
     ) -> None:
         """`ahead` files for each worker are taken before the consumer has asked for them.
 
+        Without `preprocessing` files are only hashed and described: their answers have no pixels.
         With the folder of the `thumbnails`, answers bring those that are missing there.
         """
         if workers < 1 or ahead < 1:

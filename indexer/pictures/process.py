@@ -49,20 +49,21 @@ class DecodeProcess:
 
     def __init__(
         self,
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | None,
         limits: Limits,
         timeout_s: float,
         thumbnails: Path | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._settings = {
-            "preprocessing": asdict(preprocessing),
+            "preprocessing": asdict(preprocessing) if preprocessing else None,
             "limits": asdict(limits),
             "timeout_s": timeout_s,
             "thumbnails": os.fsencode(thumbnails.absolute()).hex() if thumbnails else None,
         }
-        self._shape = (preprocessing.size, preprocessing.size, 3)
-        self._most = preprocessing.size**2 * 3 + _MAX_HEADER + _MAX_THUMBNAILS
+        edge = preprocessing.size if preprocessing else 0
+        self._shape = (edge, edge, 3)
+        self._most = prod(self._shape) + _MAX_HEADER + _MAX_THUMBNAILS
         path = [_PACKAGES, *filter(None, sys.path)]
         try:
             self._process = subprocess.Popen(

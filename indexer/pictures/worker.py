@@ -27,6 +27,7 @@ from PIL import Image
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
 from indexer.pictures.decoding import decode_file
+from indexer.pictures.headers import read_header
 from indexer.pictures.limits import Limits
 
 __all__ = ["main", "read_frame", "write_frame"]
@@ -76,7 +77,8 @@ def main() -> None:
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     requests, answers = _take_streams()
     settings, _ = read_frame(requests, _MAX_REQUEST)
-    preprocessing = Preprocessing(**settings["preprocessing"])
+    wanted = settings["preprocessing"]
+    preprocessing = Preprocessing(**wanted) if wanted else None
     limits = Limits(**settings["limits"])
     thumbnails = (
         Path(os.fsdecode(bytes.fromhex(folder))) if (folder := settings["thumbnails"]) else None
@@ -94,10 +96,13 @@ def main() -> None:
 
 
 def _answer(
-    path: bytes, preprocessing: Preprocessing, limits: Limits, thumbnails: Path | None
+    path: bytes, preprocessing: Preprocessing | None, limits: Limits, thumbnails: Path | None
 ) -> tuple[dict[str, Any], bytes]:
     try:
-        decoded = decode_file(path, preprocessing, limits, thumbnails)
+        if preprocessing is None:
+            decoded = read_header(path, limits)
+        else:
+            decoded = decode_file(path, preprocessing, limits, thumbnails)
     except PictureError as error:
         return {"error": str(error)}, b""
     except MemoryError:

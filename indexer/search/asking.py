@@ -63,7 +63,11 @@ class Asking:
                 continue
             index = self.indexes.at(view, space)
             embedder = self._embedder(space, notify)
-            background = self.backgrounds.of(space, index, self.spaces.folder(space), embedder)
+            background = (
+                self.backgrounds.of(space, index, self.spaces.folder(space), embedder)
+                if part.has_words or self.spaces.is_ready(space)
+                else self.backgrounds.without_words(index)
+            )
             terms = TermEmbedder(view, space, index, embedder, self.limits, self.fetched)
             direction = direct(part, marks, terms, background)
             rankings.append(SpaceRanking(index, direction, background, allowed))

@@ -128,6 +128,10 @@ class Backgrounds:
             held = self._held[index] = self._make(space, index, folder, embedder)
         return held
 
+    def without_words(self, index: VectorIndex) -> Background:
+        """A background of photos alone, for a space whose model is not here to read words."""
+        return Background(np.empty((0, index.dim), np.float32), _sample(index))
+
     def _make(
         self,
         space: SpaceRecord,
@@ -161,8 +165,8 @@ def background_words(folder: Path, dim: int, embedder: Callable[[], Embedder]) -
 
 
 def asked_words(spaces: Spaces, space: SpaceRecord, notify: Notify) -> Vectors:
-    """Words as they may be asked of a space, L2-normalised (n, dim); none where it reads none."""
-    if not space.reads_text:
+    """Words as they may be asked of a space, L2-normalised (n, dim); none if its model reads none or is not here."""
+    if not (space.reads_text and spaces.is_ready(space)):
         return np.empty((0, space.dim), np.float32)
     return background_words(spaces.folder(space), space.dim, lambda: spaces.embedder(space, notify))
 
