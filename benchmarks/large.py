@@ -32,7 +32,8 @@ from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.search.background_words import BACKGROUND_WORDS
 from indexer.tagging.labels import default_labels
 from storage import snapshots
-from storage.catalog import Batch, Catalog
+from storage.batch import Batch
+from storage.catalog import Catalog
 from storage.records import VECTOR_DTYPE, SpaceRecord, State
 from storage.tables import contents, embeddings, photos, tags
 

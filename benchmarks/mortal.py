@@ -20,7 +20,8 @@ from typing import Any
 from indexer import Config, Library, pipeline, roots
 from indexer.pictures.thumbnails import Thumbnails
 from storage import choosing, snapshots
-from storage.catalog import Batch, Catalog
+from storage.batch import Batch
+from storage.catalog import Catalog
 
 __all__ = ["BATCH", "CONFIG", "PLUGINS", "STARTING", "Mortal", "Tell", "building", "removing"]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from storage import embedded, snapshots
-from storage.catalog import Catalog, View
+from storage.catalog import Catalog
 from storage.engine import CATALOG
 from storage.records import SpaceRecord
+from storage.view import View
 
 __all__ = ["BrokenPromiseError", "embedded_ever", "litter", "promise", "sound"]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from indexer.errors import UsageError
 from indexer.pictures.thumbnails import Thumbnails
 from storage import snapshots
-from storage.catalog import Catalog, View
+from storage.catalog import Catalog
 from storage.records import RootRecord, SpaceRecord
 from storage.vectors import Vectors
+from storage.view import View
 
 __all__ = ["forget_root", "remove_traces"]
 

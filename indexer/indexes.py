@@ -5,9 +5,9 @@ from pathlib import Path
 from weakref import WeakSet
 
 from storage import snapshots
-from storage.catalog import View
 from storage.records import SpaceRecord
 from storage.vectors import VectorIndex
+from storage.view import View
 
 __all__ = ["Indexes"]
 

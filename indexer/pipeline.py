@@ -25,7 +25,8 @@ from indexer.pictures.limits import Limits
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import Thumbnails
 from indexer.planning import Pending, RootPlan
-from storage.catalog import Batch, Catalog, View
+from storage.batch import Batch
+from storage.catalog import Catalog
 from storage.perceptual import put_hashes
 from storage.records import (
     EmbeddingRecord,
@@ -33,6 +34,7 @@ from storage.records import (
     SpaceRecord,
     State,
 )
+from storage.view import View
 
 __all__ = ["BuildReport", "Pipeline", "Progress"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from indexer.discovery import Candidate, Rules, Walk
-from storage.catalog import View
 from storage.records import KnownFile, RootRecord, Signature, State
+from storage.view import View
 
 __all__ = ["Pending", "RootPlan", "is_racy", "plan_root", "same_bytes"]
 

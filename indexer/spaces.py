@@ -16,8 +16,10 @@ from indexer.errors import ModelError, NoTextError, UsageError
 from indexer.runtime import bundle
 from indexer.runtime.devices import Device, pick_device
 from indexer.unseen import is_unseen, needs_model
-from storage.catalog import Batch, Catalog, View
+from storage.batch import Batch
+from storage.catalog import Catalog
 from storage.records import SpaceRecord
+from storage.view import View
 
 __all__ = [
     "MODELS",

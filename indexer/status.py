@@ -9,11 +9,11 @@ from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
 from storage import lookup, snapshots
-from storage.catalog import View
 from storage.choosing import EXACT
 from storage.engine import CATALOG
 from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS
+from storage.view import View
 
 __all__ = ["library_status", "sizes", "space_status"]
 

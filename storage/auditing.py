@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage import embedded
-from storage.catalog import View
 from storage.errors import StorageError
 from storage.records import VECTOR_DTYPE, SnapshotRecord, SpaceRecord
 from storage.rows import Ids
 from storage.segments import Segment
 from storage.snapshot_files import SUFFIX, read_unrecorded, read_whole
 from storage.snapshots import SNAPSHOTS, published, why_unusable
+from storage.view import View
 
 __all__ = ["Fault", "ahead", "disagreements", "faults", "unrecorded"]
 

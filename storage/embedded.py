@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Engine, Select, func, select
 
-from storage.catalog import View
 from storage.records import VECTOR_DTYPE, SpaceRecord
 from storage.rows import BLOCK, Halves, Ids, Vectors
 from storage.tables import contents, embeddings, removals
+from storage.view import View
 
 __all__ = ["Part", "changes", "count", "halves", "ids", "parts", "recover", "removed", "rows"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from storage.catalog import Batch, View
+from storage.batch import Batch
 from storage.conditions import conditions
 from storage.filters import Filter
 from storage.lookup import PHOTO_COLUMNS, photo_record
@@ -16,6 +16,7 @@ from storage.records import VECTOR_DTYPE, PhotoRecord, Signature, SpaceRecord
 from storage.rows import Halves
 from storage.tables import contents, embeddings, photos, roots, tags
 from storage.tagging import Tag, tags_of
+from storage.view import View
 
 __all__ = ["Departing", "Departures", "FileKnown", "known_at", "put_tags"]
 

@@ -17,12 +17,12 @@ from sqlalchemy import (
     select,
 )
 
-from storage.catalog import View
 from storage.conditions import conditions
 from storage.filters import ORIENTATIONS, Filter
 from storage.lookup import photo_contents
 from storage.records import UNSEEN, RootRecord
 from storage.tables import contents, photos, tags
+from storage.view import View
 
 __all__ = ["Facets", "count_tags", "facets"]
 

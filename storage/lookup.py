@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
-from storage.catalog import CHUNK, View, chunked
 from storage.conditions import conditions
 from storage.filters import Filter
 from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
+from storage.view import CHUNK, View, chunked
 
 __all__ = [
     "PHOTO_COLUMNS",

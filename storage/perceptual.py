@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import bindparam, func, select, update
 
-from storage.catalog import Batch, View, chunked
+from storage.batch import Batch
 from storage.tables import contents
 from storage.vectors import Vectors
+from storage.view import View, chunked
 
 __all__ = [
     "BYTES",

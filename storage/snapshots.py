@@ -17,7 +17,8 @@ import numpy as np
 from sqlalchemy import and_, delete, insert, select
 
 from storage import embedded, snapshot_files
-from storage.catalog import Batch, Catalog, View
+from storage.batch import Batch
+from storage.catalog import Catalog
 from storage.choosing import Choice, choose
 from storage.discarding import discard
 from storage.disk import flush_folder
@@ -28,6 +29,7 @@ from storage.segments import Segment
 from storage.snapshot_files import SUFFIX
 from storage.tables import removals, snapshots
 from storage.vectors import VectorIndex
+from storage.view import View
 
 __all__ = [
     "SNAPSHOTS",

@@ -8,8 +8,9 @@ from itertools import islice
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from storage.catalog import Batch, View, chunked
+from storage.batch import Batch
 from storage.tables import photos, tags
+from storage.view import View, chunked
 
 __all__ = [
     "Given",

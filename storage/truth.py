@@ -15,11 +15,11 @@ from sqlalchemy.exc import DatabaseError
 from storage import auditing, wal
 from storage import engine as sqlite
 from storage.backups import was_changed
-from storage.catalog import View
 from storage.errors import LibraryVersionError, StorageError
 from storage.migrations import NEWEST, schema_version
 from storage.records import VECTOR_DTYPE, SpaceRecord, State
 from storage.tables import contents, embeddings, meta, photos, removals, snapshots, spaces, tags
+from storage.view import View
 
 __all__ = ["OnStep", "damage"]
 

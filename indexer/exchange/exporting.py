@@ -13,11 +13,11 @@ from indexer.exchange import clip_retrieval, fiftyone, manifest, parquet
 from indexer.exchange.manifest import Manifest, Origin
 from indexer.exchange.options import ExportOptions, ExportReport, Layout
 from indexer.progress import OnStep
-from storage.catalog import View
 from storage.exchange import Departing, Departures
 from storage.filters import Filter
 from storage.lookup import count_matching, count_photos
 from storage.records import SpaceRecord
+from storage.view import View
 
 __all__ = ["export_vectors"]
 

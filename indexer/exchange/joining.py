@@ -8,8 +8,9 @@ from indexer.errors import ModelError, ModelUnavailableError, UnknownModelError,
 from indexer.exchange.manifest import Origin
 from indexer.spaces import DEFAULT, Spaces, absolute_name, check_dim, free_name
 from indexer.unseen import is_unseen, unseen_fingerprint
-from storage.catalog import Catalog, View
+from storage.catalog import Catalog
 from storage.records import SpaceRecord
+from storage.view import View
 
 __all__ = ["Joining"]
 

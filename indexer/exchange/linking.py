@@ -14,7 +14,8 @@ from indexer.exchange.placing import Place, Placing
 from indexer.pictures.decoding import Decoded
 from indexer.pictures.pool import DecodePool
 from indexer.planning import is_racy, same_bytes
-from storage.catalog import Batch, Catalog
+from storage.batch import Batch
+from storage.catalog import Catalog
 from storage.exchange import FileKnown, known_at
 from storage.records import UNSEEN, ContentRecord, FileRecord, Signature
 from storage.tagging import Tag

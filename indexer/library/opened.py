@@ -16,9 +16,10 @@ from indexer.pictures.fetched import Fetched
 from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
 from storage import lookup
-from storage.catalog import Catalog, View
+from storage.catalog import Catalog
 from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
+from storage.view import View
 
 if TYPE_CHECKING:
     from indexer.pictures.thumbnails import Thumbnails

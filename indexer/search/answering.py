@@ -10,10 +10,10 @@ from indexer.kept import Kept
 from indexer.results import Answer, Hit, Photo, Relevance
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
-from storage.catalog import View
 from storage.filters import Filter
 from storage.lookup import count_by_content, count_photos, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
+from storage.view import View
 
 __all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date"]
 

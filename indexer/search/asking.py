@@ -17,11 +17,11 @@ from indexer.search.embedding import TermEmbedder
 from indexer.search.fusion import FusedRanking, Fusion, share_out
 from indexer.search.ranking import Marks, Ranking, SpaceRanking, direct
 from indexer.spaces import Spaces, choose_space
-from storage.catalog import View
 from storage.filters import Filter
 from storage.lookup import allowed_contents
 from storage.records import SpaceRecord
 from storage.vectors import Allowed
+from storage.view import View
 
 __all__ = ["Asking"]
 

@@ -18,10 +18,10 @@ from indexer.pictures.thumbnails import read_inside
 from indexer.search.direction import Kind, Part
 from indexer.spaces import require_text
 from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
-from storage.catalog import View
 from storage.lookup import get_photo
 from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
+from storage.view import View
 
 __all__ = ["TermEmbedder"]
 

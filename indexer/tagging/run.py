@@ -16,8 +16,9 @@ from indexer.tagging.labels import Label, default_labels, parse_labels
 from indexer.tagging.scoring import given, proven
 from indexer.tagging.vectors import label_vectors
 from storage import embedded, tagging
-from storage.catalog import Catalog, View
+from storage.catalog import Catalog
 from storage.records import SpaceRecord
+from storage.view import View
 
 __all__ = ["TEMPLATES", "THRESHOLD", "Recipe", "TagReport", "clear", "remembered", "tag", "tag_new"]
 

@@ -1,0 +1,114 @@
+"""What the catalog knows, read in one transaction."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, exists, select
+
+from storage import statements
+from storage.records import KnownFile, RootRecord, SpaceRecord, State
+from storage.tables import contents, embeddings, photos, roots, spaces
+
+__all__ = ["CHUNK", "View", "chunked"]
+
+CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
+STATES = {state.value: state for state in State}
+
+
+def chunked(ids: Sequence[int]) -> Iterator[list[int]]:
+    """The ids in lists that fit one statement, as plain ints: SQLite stores a numpy integer as a blob."""
+    for start in range(0, len(ids), CHUNK):
+        yield [int(i) for i in ids[start : start + CHUNK]]
+
+
+class View:
+    """What can be read in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def get_meta(self, key: str) -> str | None:
+        """A value of the library itself, such as `default_space`."""
+        return self.connection.scalar(statements.META, {"key": key})
+
+    def library_id(self) -> str:
+        """What tells the library from any other, and stays when its folder moves."""
+        return self.get_meta("library_id") or ""
+
+    def change_seq(self) -> int:
+        """The number of the newest batch."""
+        return int(self.get_meta("change_seq") or 0)
+
+    def roots(self) -> list[RootRecord]:
+        """Every root, in the order of their paths."""
+        return [
+            RootRecord(*row)
+            for row in self.connection.execute(select(roots).order_by(roots.c.path))
+        ]
+
+    def spaces(self) -> list[SpaceRecord]:
+        """Every embedding space, oldest first."""
+        return [
+            SpaceRecord(*row)
+            for row in self.connection.execute(select(spaces).order_by(spaces.c.id))
+        ]
+
+    def folders(self, root_id: int) -> set[bytes]:
+        """The folders of a root that hold a known file, relative to it."""
+        query = select(photos.c.folder).where(photos.c.root_id == root_id).distinct()
+        return set(self.connection.scalars(query))
+
+    def known_files(
+        self, root_id: int, folder: bytes, space_id: int | None
+    ) -> dict[bytes, KnownFile]:
+        """What is known of the files directly in a folder, by name.
+
+        `embedded` tells whether the space has an answer for the content, a vector or a reason.
+        """
+        done = exists().where(
+            embeddings.c.space_id == (space_id or 0), embeddings.c.content_id == photos.c.content_id
+        )
+        columns = photos.c["name", "state", *KnownFile._fields[:-2]]
+        query = select(*columns, done).where(photos.c.root_id == root_id, photos.c.folder == folder)
+        return {
+            name: KnownFile._make((*known, STATES[state], is_done))
+            for name, state, *known, is_done in self.connection.execute(query).all()
+        }
+
+    def content_sizes(self) -> set[int]:
+        """Sizes in bytes of all known contents: only a file of such a size can be a copy of one."""
+        return set(self.connection.scalars(select(contents.c.size).distinct()))
+
+    def orphans(self, older_than_s: float) -> list[tuple[int, bytes]]:
+        """Ids and hashes of contents that no photo has had for that long."""
+        due = contents.c.orphaned_at <= time.time() - older_than_s
+        rows = self.connection.execute(select(contents.c.id, contents.c.sha256).where(due))
+        return [(id, sha256) for id, sha256 in rows]
+
+    def content_id(self, sha256: bytes) -> int | None:
+        """The content with these bytes."""
+        return self.connection.scalar(statements.CONTENT_ID, {"sha256": sha256})
+
+    def content_ids(self, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """The contents with these bytes, by hash; those that are not known are left out."""
+        found = dict[bytes, int]()
+        for start in range(0, len(hashes), CHUNK):
+            chosen = contents.c.sha256.in_(hashes[start : start + CHUNK])
+            rows = self.connection.execute(select(contents.c.sha256, contents.c.id).where(chosen))
+            found.update((row[0], row[1]) for row in rows)
+        return found
+
+    def with_vector(self, content_ids: Sequence[int], space_id: int) -> set[int]:
+        """Those of the contents that the space has a vector for."""
+        has = (embeddings.c.space_id == space_id) & embeddings.c.vector.is_not(None)
+        query = select(embeddings.c.content_id).where(has)
+        return {
+            id
+            for ids in chunked(content_ids)
+            for id in self.connection.scalars(query.where(embeddings.c.content_id.in_(ids)))
+        }
+
+    def has_vector(self, content_id: int, space_id: int) -> bool:
+        """Whether the space has a vector for the content."""
+        asked = {"content_id": content_id, "space_id": space_id}
+        return self.connection.execute(statements.VECTOR_OF, asked).first() is not None
