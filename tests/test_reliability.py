@@ -25,7 +25,17 @@ def test_every_group_is_a_mark_of_its_tests(pytestconfig: pytest.Config) -> None
     assert groups < marks
 
 
-@pytest.mark.parametrize("name", ["test_namespaces.py", "test_load.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_namespaces.py",
+        "test_load.py",
+        "test_failpoints.py",
+        "test_order.py",
+        "test_stopping.py",
+        "test_readers.py",
+    ],
+)
 def test_what_provokes_faults_is_named(name: str) -> None:
     tree = ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
     tests = {
