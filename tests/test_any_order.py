@@ -364,7 +364,7 @@ def damage(path: Path, how: str, at: float) -> None:
             path.unlink()
 
 
-@pytest.mark.timeout(0 if LONG else 300)
+@pytest.mark.timeout(0 if LONG else 600)  # Hypothesis makes what it found simpler for up to 300 s
 def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     template: Path,
     tmp_path_factory: pytest.TempPathFactory,

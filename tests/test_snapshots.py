@@ -244,6 +244,19 @@ def test_a_flipped_bit_is_found_by_the_search_that_comes_upon_it(
     assert "its vectors are read from the catalog" in caplog.text
 
 
+def test_a_reader_reads_on_in_a_snapshot_that_the_writer_has_replaced(
+    catalog: Catalog, space: SpaceRecord
+) -> None:
+    snapshots.publish(catalog, space)
+    index = load(catalog, space)
+    before = files(catalog)
+    add(catalog, space, range(COUNT, COUNT + 200), seed=1)
+    snapshots.publish(catalog, space)
+    assert not before.keys() & files(catalog).keys()
+    index.check()
+    assert np.allclose(index.vectors(index.ids()), made(COUNT, 0), atol=1e-3)
+
+
 def test_a_snapshot_of_an_earlier_layout_is_written_anew(
     catalog: Catalog, space: SpaceRecord
 ) -> None:
