@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from storage.records import UNSEEN, ContentRecord, PhotoRecord, State
 
@@ -15,6 +15,9 @@ __all__ = ["Answer", "Hit", "Photo", "Relevance", "RootStatus", "SpaceStatus", "
 @dataclass(frozen=True, slots=True)
 class Photo:
     """One file under a root, with what is known of it."""
+
+    PLACE: ClassVar = ("latitude", "longitude", "altitude_m")
+    """The fields that tell where it was taken."""
 
     id: int
     path: Path

@@ -27,7 +27,6 @@ LARGEST_ZIP = 2 * 10**9
 """Bytes; it is put together on the disk before it is sent."""
 MOST = 2000
 """Photos at a time."""
-PLACE = ("latitude", "longitude", "altitude_m")
 PLACELESS_EDGE = 4096
 """Pixels of the pictures that are given away in place of originals that may tell where they were taken."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -42,7 +41,7 @@ def paths(photos: Sequence[Photo]) -> Response:
 def table(photos: Sequence[Photo]) -> Response:
     """A line a photo, for a spreadsheet."""
     text = io.StringIO()
-    hidden = () if config().ui.places else PLACE
+    hidden = () if config().ui.places else Photo.PLACE
     rows = [
         {name: _cell(value) for name, value in asdict(photo).items() if name not in hidden}
         for photo in photos

@@ -90,15 +90,18 @@ def _tell(report: ImportReport) -> None:
         f"{report.photos} photos, {report.embedded} vectors new to space {report.space}, "
         f"in {report.seconds:.1f} s"
     )
+    if report.roots:
+        roots = ", ".join(map(_printable, report.roots))
+        console.note(f"folders that `glimpse build` looks into from now on: {roots}")
     if report.offline:
         console.note(
             f"{report.offline} of them are not here, and are kept as offline; to find them too: --include-offline"
         )
     for line in report.listed:
         console.note(_printable(line))
-    counts = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
+    counts = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items())
     if counts:
-        console.note(f"{report.skipped.total()} rows were left out: {counts}")
+        console.note(f"{sum(report.skipped.values())} rows were left out: {counts}")
 
 
 def _printable(line: str) -> str:

@@ -1,5 +1,6 @@
 """What comes from elsewhere, whoever wrote it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,9 @@ from storage.records import UNSEEN, ContentRecord
 from storage.tagging import Tag
 
 __all__ = ["Arriving", "Chunk", "Source", "Whereabouts", "content_of", "tags_of"]
+
+LARGEST = 2**53
+"""A number above it is no size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,22 @@ def content_of(told: dict[str, Any]) -> tuple[ContentRecord, str | None]:
         for name in ContentRecord.__slots__
         if name not in ("sha256", "size", "width", "height", "format")
     }
-    known |= {name: int(told.get(name) or 0) for name in ("size", "width", "height")}
+    known |= {name: _whole(told.get(name)) for name in ("size", "width", "height")}
     sha256, format = told.get("sha256"), told.get("format")
     if not (sha256 and format):
         return ContentRecord(b"", format=UNSEEN, **known), None
     try:
         digest = bytes.fromhex(sha256)
-    except ValueError:
+    except (TypeError, ValueError):
         digest = b""
     fault = None if len(digest) == 32 else "its sha256 is none"
     return ContentRecord(digest, format=format, **known), fault
+
+
+def _whole(value: Any) -> int:
+    """A number of pixels or bytes; 0 for what is none."""
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return int(value) if is_number and 0 <= value < LARGEST else 0
 
 
 def tags_of(told: list[dict[str, Any]]) -> tuple[Tag, ...]:

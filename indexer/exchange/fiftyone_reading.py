@@ -77,9 +77,10 @@ class FiftyOneSource:
 
     def _arriving(self, number: int, sample: dict[str, Any], fault: str | None) -> Arriving:
         content, wrong = content_of(_told(sample, trusted=self.origin is not None))
-        by_hand = [{"label": t, "confidence": 1, "by_hand": True} for t in sample.get("tags") or ()]
-        labels = sample.get("labels") if self.origin else None
-        by_model = labels.get("classifications") or [] if isinstance(labels, dict) else []
+        given = [tag for tag in _list(sample.get("tags")) if isinstance(tag, str)]
+        by_hand = [{"label": label, "confidence": 1, "by_hand": True} for label in given]
+        labels = _object(sample.get("labels")) if self.origin else {}
+        by_model = _list(labels.get("classifications"))
         return Arriving(
             f"{SAMPLES}, sample {number}",
             _whereabouts(sample),
@@ -144,15 +145,23 @@ def _whereabouts(sample: dict[str, Any]) -> Whereabouts:
 
 def _told(sample: dict[str, Any], *, trusted: bool) -> dict[str, Any]:
     """What a sample says of its picture; a hash only where we know whose it is."""
-    size = sample.get("metadata") or {}
+    size = _object(sample.get("metadata"))
     told = {name: size.get(name) for name in SIZES} | {"size": size.get("size_bytes")}
-    point = (sample.get("location") or {}).get("point") or {}
-    coordinates = point.get("coordinates") if isinstance(point, dict) else None
-    if isinstance(coordinates, list) and len(coordinates) == 2:
-        told |= {"longitude": float(coordinates[0]), "latitude": float(coordinates[1])}
+    point = _object(_object(sample.get("location")).get("point"))
+    match point.get("coordinates"):
+        case [int() | float() as east, int() | float() as north]:
+            told |= {"longitude": float(east), "latitude": float(north)}
     if trusted:
         names = ("sha256", "format", "camera", "lens", "rating")
         told |= {name: sample.get(name) for name in names}
-        taken = sample.get("taken") or {}
-        told["taken_at"] = str(taken["$date"])[:19] if "$date" in taken else None
+        taken = _object(sample.get("taken")).get("$date")
+        told["taken_at"] = taken[:19] if isinstance(taken, str) else None
     return told
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

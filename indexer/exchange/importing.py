@@ -122,8 +122,8 @@ class Importing:
         self, catalog: Catalog, source: Source, joining: Joining, placing: Placing
     ) -> ImportReport:
         space = joining.join(catalog)
-        placing.settle(_adopted(catalog, placing.folders))
         report = ImportReport(space.name)
+        placing.settle(_adopted(catalog, placing.folders, report))
         build = self._config.build
         workers = build.decode_workers or os.cpu_count() or 2
         with DecodePool(None, build.limits(), workers, build.decode_timeout_s) as pool:
@@ -190,9 +190,12 @@ def _commit(
     report.offline += sum(link.offline for link, _ in links)
 
 
-def _adopted(catalog: Catalog, folders: list[bytes]) -> list[RootRecord]:
+def _adopted(catalog: Catalog, folders: list[bytes], report: ImportReport) -> list[RootRecord]:
     """The folders as roots; those that are not there are offline."""
+    with catalog.view() as view:
+        before = {root.path for root in view.roots()}
     adopted = roots.adopt(catalog, folders)
+    report.roots = [os.fsdecode(root.path) for root in adopted if root.path not in before]
     for root in adopted:
         if not os.path.isdir(root.path) and root.offline_reason is None:
             with catalog.batch() as batch:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from indexer.errors import GlimpseError, UsageError
@@ -110,6 +110,8 @@ def read(folder: Path) -> Manifest | None:
         raise GlimpseError(f"{path} is damaged ({error}); make the export again") from error
     for name, size in manifest.files.items():
         file = folder / name
+        if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+            raise GlimpseError(f"{path} names {name}, which is not in that folder")
         if not file.is_file():
             raise GlimpseError(f"{file} is missing; the export is not whole")
         if file.stat().st_size != size:

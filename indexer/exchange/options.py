@@ -1,6 +1,5 @@
 """What a user may say about an export and an import: each option once, for the command and for Python alike."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -75,7 +74,9 @@ class ImportReport:
     """Photos whose bytes had a vector in the space already."""
     offline: int = 0
     """Photos whose file is not here."""
-    skipped: Counter[str] = field(default_factory=Counter)
+    roots: list[str] = field(default_factory=list)
+    """Folders that the library did not have."""
+    skipped: dict[str, int] = field(default_factory=dict)
     """Rows that are left out, by reason."""
     listed: list[str] = field(default_factory=list)
     """The first of them: where it stands, its path, the reason."""
@@ -83,6 +84,6 @@ class ImportReport:
 
     def skip(self, row: str, reason: str) -> None:
         """Count a row that is left out."""
-        self.skipped[reason] += 1
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
         if len(self.listed) < LISTED:
             self.listed.append(f"{row}: {reason}")

@@ -16,15 +16,15 @@ from indexer.exchange.names import exact, readable
 from indexer.exchange.options import ExportOptions
 from indexer.exchange.shards import padded, shard_sizes
 from indexer.exchange.vectors import unit
+from indexer.results import Photo
 from storage.exchange import Departing
 from storage.records import UNSEEN, ContentRecord, PhotoRecord
 from storage.tagging import Tag
 
-__all__ = ["KEY", "NAMES", "PLACES", "Writer", "schema"]
+__all__ = ["KEY", "NAMES", "Writer", "schema"]
 
 KEY = b"glimpse"
 """Under which the file's metadata says, as JSON, which space the vectors are of."""
-PLACES = ("latitude", "longitude", "altitude_m")
 TAG = pa.struct([("label", pa.string()), ("confidence", pa.float32()), ("by_hand", pa.bool_())])
 TEXTS = ["root", "format", "camera", "lens", "tags.list.element.label"]
 """Columns in which the same comes again and again."""
@@ -48,7 +48,7 @@ def schema(origin: Origin, vectors: pa.DataType, *, places: bool) -> pa.Schema:
         ("taken_offset_minutes", pa.int16()),
         ("camera", pa.string()),
         ("lens", pa.string()),
-        *((name, pa.float64()) for name in PLACES if places),
+        *((name, pa.float64()) for name in Photo.PLACE if places),
         ("rating", pa.int8()),
         ("tags", pa.list_(TAG)),
         ("vector", pa.list_(vectors, origin.dim)),
@@ -125,7 +125,7 @@ def _row(photo: PhotoRecord, tags: Sequence[Tag]) -> dict[str, Any]:
         "height": content.height or None,
         "taken": _seconds(content),
         **{name: getattr(content, name) for name in ("taken_offset_minutes", "camera", "lens")},
-        **{name: getattr(content, name) for name in (*PLACES, "rating")},
+        **{name: getattr(content, name) for name in (*Photo.PLACE, "rating")},
         "tags": [asdict(tag) for tag in tags],
     }
 

@@ -88,7 +88,7 @@ def _plain(batch: pa.RecordBatch) -> pa.Table:
 def _whereabouts(told: dict[str, Any]) -> Whereabouts:
     path = told.get("path_bytes") or (told.get("path") or "").encode()
     root = told.get("root_bytes") or (told.get("root") or "").encode()
-    return Whereabouts(path, root or None)
+    return Whereabouts(path, None if b"\0" in root else root or None)
 
 
 def _arriving(row: str, told: dict[str, Any]) -> Arriving:

@@ -123,11 +123,13 @@ class Placing:
                     some.append(where.path)
         self._moved = {root: self._root_here(root, len(roots)) for root in roots}
         folders = dict.fromkeys(map(os.path.realpath, self._moved.values()))
+        for folder in folders:
+            _check_depth(folder, least=1)
         if self._given is not None:
             self._strip = _stripped(common, some, self._given) if common else b""
             return [self._given]
         if common is not None:
-            _check_depth(common)
+            _check_depth(common, LEAST_DEEP)
             folders[os.path.realpath(common)] = None
         if has_relative:
             folders[self._base] = None
@@ -146,9 +148,8 @@ def _common(folder: bytes | None, other: bytes) -> bytes:
     return other if folder in (None, other) else os.path.commonpath([folder or b"", other])
 
 
-def _check_depth(folder: bytes) -> None:
-    depth = len([part for part in folder.split(b"/") if part])
-    if depth < LEAST_DEEP:
+def _check_depth(folder: bytes, least: int) -> None:
+    if len([part for part in folder.split(b"/") if part]) < least:
         raise UsageError(
             f"what the pictures' folders have in common is {os.fsdecode(folder)}, and a library of all that is too "
             f"much; say where they lie with --root DIR"

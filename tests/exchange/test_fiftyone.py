@@ -159,3 +159,16 @@ def test_a_damaged_dataset_is_named(
     (tmp_path / "in" / "samples.json").write_text(samples)
     with pytest.raises(GlimpseError, match=complaint):
         empty.import_vectors(tmp_path / "in", TINY)
+
+
+def test_values_of_other_types_than_expected_tell_nothing(empty: Library, tmp_path: Path) -> None:
+    odd = {"metadata": "wide", "location": {"point": [1]}, "tags": "seen", "labels": 3}
+    more = {"metadata": {"width": "wide", "height": -1}, "location": 7, "tags": [3, "", None]}
+    vector = packed(unit_rows(1)[0])
+    samples = [
+        {"filepath": f"/far/away/{i}.jpg", "embedding": vector, **fields}
+        for i, fields in enumerate((odd, more))
+    ]
+    fiftyone_dataset(tmp_path / "in", samples)
+    assert empty.import_vectors(tmp_path / "in", TINY).photos == 2
+    assert empty.all_tags() == {}

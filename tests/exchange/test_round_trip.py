@@ -181,3 +181,13 @@ def test_a_damaged_file_is_named(built: Library, empty: Library, tmp_path: Path)
     path.write_bytes(data)
     with pytest.raises(GlimpseError, match=r"photos-0\.parquet cannot be read as Parquet"):
         empty.import_vectors(tmp_path / "out")
+
+
+def test_a_manifest_that_names_files_elsewhere_is_refused(
+    built: Library, empty: Library, tmp_path: Path
+) -> None:
+    built.export_vectors(tmp_path / "out")
+    manifest = tmp_path / "out" / "_manifest.json"
+    manifest.write_text(manifest.read_text().replace("photos-0", "../out/photos-0"))
+    with pytest.raises(GlimpseError, match="which is not in that folder"):
+        empty.import_vectors(tmp_path / "out")
