@@ -43,7 +43,7 @@ demo: .venv/installed
 
 ## test: everything that CI runs besides `check`
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 ## check: format, lint, types, and the one way that imports run
 check: .venv/installed-dev
