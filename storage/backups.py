@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from storage.discarding import discard
 from storage.errors import StorageError
 
 __all__ = ["ENDING", "back_up", "backups", "drop_backups", "is_due", "was_changed"]
@@ -94,4 +95,4 @@ def _digest(path: Path) -> str:
 
 def _drop(paths: Iterable[Path]) -> None:
     for path in paths:
-        path.unlink(missing_ok=True)
+        discard(path)
