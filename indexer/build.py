@@ -242,7 +242,8 @@ class _Run:
             is_due = bool(view.orphans(keep_s))
         if is_due:
             with catalog.batch() as batch:
-                batch.purge_orphans(keep_s)
+                hashes = batch.purge_orphans(keep_s)
+            Thumbnails(self._folder / THUMBNAILS, self._config.build.limits()).forget(hashes)
         with catalog.view() as view:
             stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
         for space in stale:

@@ -27,4 +27,9 @@ def embed_batch(embedder: Embedder, pixels: NDArray[np.uint8]) -> list[Vector | 
             return [None]
         half = len(pixels) // 2
         return embed_batch(embedder, pixels[:half]) + embed_batch(embedder, pixels[half:])
-    return [vector if np.isfinite(vector).all() else None for vector in vectors]
+    return [vector if _is_usable(vector) else None for vector in vectors]
+
+
+def _is_usable(vector: Vector) -> bool:
+    """Whether it is near something: numbers, and not all of them 0."""
+    return bool(np.isfinite(vector).all() and vector.any())

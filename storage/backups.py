@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from storage.discarding import discard
 from storage.disk import flush_folder
 from storage.errors import StorageError
 
@@ -104,4 +105,4 @@ def _digest(path: Path) -> str:
 
 def _drop(paths: Iterable[Path]) -> None:
     for path in paths:
-        path.unlink(missing_ok=True)
+        discard(path)

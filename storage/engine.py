@@ -23,7 +23,7 @@ __all__ = [
     "errors_as_ours",
     "is_damage",
     "open_engine",
-    "read_only_engine",
+    "reading",
     "refuse_network_folder",
 ]
 
@@ -85,8 +85,9 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def read_only_engine(catalog: Path, *, alone: bool) -> Engine:
-    """An engine that writes nothing into a catalog, nor beside it where it reads `alone`: no other process writes.
+@contextmanager
+def reading(catalog: Path, *, alone: bool) -> Iterator[Connection]:
+    """A connection that writes nothing into a catalog, nor beside it where it reads `alone`, without any lock.
 
     Its errors are SQLite's own.
     """
@@ -96,12 +97,13 @@ def read_only_engine(catalog: Path, *, alone: bool) -> Engine:
         return sqlite3.connect(where, uri=True, isolation_level=None)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.exec_driver_sql("ROLLBACK")
+    finally:
+        engine.dispose()
 
 
 def is_damage(error: BaseException | None) -> bool:

@@ -44,7 +44,7 @@ def damage(catalog: Path, on_step: OnStep = lambda *_: None, *, is_copy: bool = 
         return ["it is no file" if catalog.exists() else "it is missing"]
     if is_copy and _was_changed(catalog):
         return ["it is not what was written"]
-    if not is_copy and wal.lost_commits(catalog):
+    if not is_copy and wal.lost_commits(catalog, cut=True):
         return [wal.LOST]
     alone = is_copy or not wal.pending_commits(catalog)
     before = _moment(catalog)
@@ -67,9 +67,8 @@ def _moment(catalog: Path) -> tuple[int, int, bool]:
 
 
 def _look(catalog: Path, on_step: OnStep, *, alone: bool, is_copy: bool) -> list[str]:
-    engine = sqlite.read_only_engine(catalog, alone=alone)
     try:
-        with engine.connect() as connection, connection.begin():
+        with sqlite.reading(catalog, alone=alone) as connection:
             for check in (_by_sqlite, _by_tables, _by_rows, _by_vectors, _by_snapshots):
                 found = list(check(View(connection), catalog, on_step, is_copy))
                 if found:  # what comes after counts on it
@@ -78,8 +77,6 @@ def _look(catalog: Path, on_step: OnStep, *, alone: bool, is_copy: bool) -> list
         if not sqlite.is_damage(error.orig) and hasattr(error.orig, "sqlite_errorcode"):
             raise StorageError(f"{catalog} cannot be read ({error.orig})") from error
         return [" ".join(str(error.orig).split())]
-    finally:
-        engine.dispose()
     return []
 
 

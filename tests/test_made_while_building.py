@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from indexer import BuildOptions, Config, Library
-from indexer.config import BuildConfig
+from indexer.config import BuildConfig, LibraryConfig
 from indexer.embedders.base import Preprocessing
 from indexer.pictures.decoding import Limits, decode_file, load_picture
 from indexer.pictures.jpegs import encode
@@ -106,6 +106,18 @@ def test_forgetting_a_root_forgets_its_thumbnails(
     library.build([photos])
     library.remove(photos)
     assert kept(library_folder) == {}
+
+
+def test_when_vectors_of_a_vanished_photo_are_forgotten_so_are_its_thumbnails(
+    library_folder: Path, photos: Path, photo: Path, picture: MakePicture
+) -> None:
+    others = [picture("red.png", "red"), picture("blue.png", "blue")]
+    config = Config(library=LibraryConfig(keep_removed_days=0))
+    with Library.open(library_folder, config=config) as library:
+        library.build([photos])
+        photo.unlink()
+        assert library.build([photos]).removed == 1
+    assert len(list(library_folder.glob("thumbnails/*/*"))) == 2 * len(others)
 
 
 def test_every_content_gets_a_perceptual_hash(

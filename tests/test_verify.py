@@ -21,7 +21,7 @@ from PIL import Image
 
 from indexer import BuildOptions, Config, Filter, Library, VerifyReport, sealed
 from indexer.config import BuildConfig
-from indexer.errors import LibraryLockedError, ModelUnavailableError
+from indexer.errors import LibraryLockedError, ModelUnavailableError, StorageError
 from indexer.pictures.jpegs import unsealed
 from indexer.runtime.half import _keep_agreement
 from storage import snapshots
@@ -420,6 +420,21 @@ def test_a_model_whose_weights_are_not_here_is_deleted_and_that_is_told(
     monkeypatch.undo()
     assert verify(folder).is_repaired
     assert verify(folder).is_sound
+
+
+def test_a_damaged_backup_stays_while_no_new_one_can_be_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("make room")
+
+    copy = next(folder.glob("*.backup"))
+    flip(copy, random.Random(0))
+    monkeypatch.setattr("storage.catalog.back_up", fail)
+    report = verify(folder)
+    assert not report.is_repaired
+    assert (report.findings[0].part, report.findings[0].done) == ("backups", "left: make room")
+    assert copy.exists()
 
 
 def test_a_perceptual_hash_of_another_length_is_computed_again(folder: Path) -> None:

@@ -1,7 +1,10 @@
 """Copies of the catalog: sound in themselves, else they are no help when they are needed."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from indexer.config import LibraryConfig
-from indexer.errors import GlimpseError
+from indexer.errors import LibraryVersionError, StorageError
 from indexer.progress import OnStep
 from indexer.verification.findings import Ledger
 from indexer.verification.folders import take_away
@@ -17,17 +20,36 @@ def check_backups(
     catalog: Catalog, config: LibraryConfig, ledger: Ledger, on_step: OnStep, *, settled: bool
 ) -> None:
     """Check the copies of a catalog that is sound itself; a damaged one is replaced by a new one, if any are made."""
-    file, bad = catalog.folder / CATALOG, 0
-    done = "deleted, and a new one made" if config.backup_days else "deleted"
-    for copy in backups(file):
-        ledger.count("backups")
-        try:
-            found = truth.damage(copy, on_step, is_copy=True)
-        except GlimpseError:  # of a newer Glimpse, or not to be read now
-            continue
-        if found:
-            bad += take_away(copy, "backups", found[0], ledger, done)
-    if bad and ledger.repairing and config.backup_days:
-        catalog.back_up(config.backups)
+    file = catalog.folder / CATALOG
+    copies = backups(file)
+    ledger.count("backups", len(copies))
+    bad = {copy: reason for copy in copies if (reason := _why_unsound(copy, on_step))}
+    _replace(catalog, bad, config, ledger)
     for aside in file.parent.glob(f"{file.name}.*{ENDING}.tmp") if settled else ():
         take_away(aside, "backups", "left by a process that was stopped", ledger)
+
+
+def _why_unsound(copy: Path, on_step: OnStep) -> str | None:
+    try:
+        return next(iter(truth.damage(copy, on_step, is_copy=True)), None)
+    except LibraryVersionError:  # a newer Glimpse made it
+        return None
+    except StorageError:
+        return "not to be read"
+
+
+def _replace(
+    catalog: Catalog, bad: Mapping[Path, str], config: LibraryConfig, ledger: Ledger
+) -> None:
+    done = "deleted"
+    if bad and config.backup_days:
+        done = "deleted, and a new one made"
+        try:
+            if ledger.repairing:
+                catalog.back_up(config.backups)
+        except StorageError as error:
+            for copy, reason in bad.items():
+                ledger.note("backups", copy, reason, f"left: {error}", repaired=False)
+            return
+    for copy, reason in bad.items():
+        take_away(copy, "backups", reason, ledger, done)
