@@ -55,7 +55,7 @@ class BuildConfig(Section):
     model: str = "auto"
     """The model of a new library."""
     batch_size: Positive = 32
-    """Pictures embedded and committed together; an interruption loses at most so many."""
+    """Pictures embedded and committed together; an interruption loses at most twice as many."""
     decode_workers: NotNegative = 0
     """Processes that decode pictures; 0 chooses by the number of cores."""
     decode_timeout_s: Annotated[float, Field(gt=0)] = 30.0

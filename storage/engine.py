@@ -120,7 +120,10 @@ def errors_as_ours(catalog: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _as_ours(error, catalog) or error from error
+        ours = _as_ours(error, catalog)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def _as_ours(error: BaseException, catalog: Path) -> GlimpseError | None:
