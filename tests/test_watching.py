@@ -144,6 +144,7 @@ def test_what_an_ignore_file_names_goes_and_starts_no_build(
 ) -> None:
     (photos / ".glimpseignore").write_text("private/\n1.png\n")
     watched.until_it_holds("2.png", "3.png")
+    watched.until_it_says("1 excluded")  # the line comes after the build that it tells of
     told = len(watched.lines)
     picture("private/secret.png", mark=20)
     picture(".hidden.png", mark=21)
