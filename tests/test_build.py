@@ -73,13 +73,14 @@ def test_a_time_stamp_far_from_now_is_one_like_any_other(
     library: Library, photos: Path, picture: MakePicture, year: int
 ) -> None:
     stamp = int(datetime(year, 7, 1, tzinfo=UTC).timestamp())
-    os.utime(picture("a.png"), (stamp, stamp))
+    path = picture("a.png")
+    os.utime(path, (stamp, stamp))
     settle_clock()
     library.build([photos])
     report = library.build([photos])
     assert (report.pending, report.unchanged) == (0, 1)
     (photo,) = library.photos()
-    assert photo.mtime_ns == stamp * 10**9
+    assert photo.mtime_ns == path.stat().st_mtime_ns  # some file systems know no 1900
 
 
 def test_a_clock_that_was_set_back_hides_no_change(

@@ -118,8 +118,8 @@ def test_a_copy_of_the_catalog_is_whole_before_it_has_its_name(
     scene: Scene, calls: list[Call]
 ) -> None:
     named = last(calls, lambda call: call.name == "rename" and call.path.endswith(".backup"))
-    aside = f"{calls[named].path}.tmp"
-    written = last(calls, lambda call: call.writes and call.path == aside)
+    written = last(calls, lambda call: call.writes and call.path.endswith(".backup.tmp"))
+    aside = calls[written].path
     flushed = last(calls, lambda call: call.flushes and call.path == aside)
     assert written < flushed < named
     assert (calls[named + 1].flushes, calls[named + 1].path) == (True, str(scene.library))

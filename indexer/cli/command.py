@@ -70,7 +70,11 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
                 values[name] = common if group is Common else _take(values, group)
             return function(**values)
 
-        raise typer.Exit(_guarded(common, action))
+        try:
+            code = _guarded(common, action)
+        except KeyboardInterrupt:  # once more, as it ended: typer would say nothing of it
+            raise typer.Abort from None
+        raise typer.Exit(code)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

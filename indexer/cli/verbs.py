@@ -68,6 +68,7 @@ def main() -> None:
         gc.enable()
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):  # while a verb is loaded, or ends
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now, however often it is told to
         console.note(f"glimpse: {console.STOPPED}")
         code = console.INTERRUPTED
     except typer.TyperException as error:
