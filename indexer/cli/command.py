@@ -4,6 +4,7 @@ import functools
 import inspect
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ import typer
 
 from indexer import Config, Filter, Library
 from indexer.cli import console
+from indexer.cli.interrupting import abort, on_interruption
 from indexer.errors import GlimpseError
 
 __all__ = [
@@ -70,10 +72,13 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
                 values[name] = common if group is Common else _take(values, group)
             return function(**values)
 
+        on_interruption(signal.default_int_handler)
         try:
             code = _guarded(common, action)
-        except KeyboardInterrupt:  # once more, as it ended: typer would say nothing of it
+        except KeyboardInterrupt:  # once more, as it ended
             raise typer.Abort from None
+        finally:
+            on_interruption(abort)
         raise typer.Exit(code)
 
     keyword = inspect.Parameter.KEYWORD_ONLY

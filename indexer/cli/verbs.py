@@ -10,6 +10,7 @@ from keyword import iskeyword
 import typer
 
 from indexer.cli import console
+from indexer.cli.interrupting import abort, on_interruption
 
 __all__ = ["VERBS", "main", "program"]
 
@@ -59,8 +60,7 @@ def program(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command."""
-    # Not the handler of SIGINT, which a shell sets to ignore for what it starts in the background.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    on_interruption(abort)
     gc.disable()  # what is imported stays, and to look through it for garbage takes a tenth of the start
     try:
         app = program(sys.argv[1:])
