@@ -72,6 +72,7 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
                 values[name] = common if group is Common else _take(values, group)
             return function(**values)
 
+        # Each time anew: one that meets a destructor is lost, and the next must not be.
         on_interruption(signal.default_int_handler)
         try:
             code = _guarded(common, action)
@@ -143,10 +144,16 @@ def _guarded(common: Common, action: Callable[[], int | None]) -> int:
 
 def _failure(error: BaseException) -> tuple[int, str]:
     """Exit code and line."""
-    match error:
-        case GlimpseError():
-            return error.exit_code, str(error)
-        case KeyboardInterrupt():
-            return console.INTERRUPTED, console.STOPPED
+    if isinstance(error, GlimpseError):
+        return error.exit_code, str(error)
+    if _was_interrupted(error):
+        return console.INTERRUPTED, console.STOPPED
     named = f"{type(error).__name__}: {error}"
     return 1, f"{named}; this is a fault in Glimpse (--debug tells more)"
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether this is an interruption, or what came of one: locks of Python's own raise errors of theirs."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
