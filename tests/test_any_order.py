@@ -378,7 +378,7 @@ def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     run_state_machine_as_test(
         lambda: AnyOrder(both, tmp_path / "run", monkeypatch),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=3000 if LONG else 60,
+            max_examples=3000 if LONG else 15,
             derandomize=not LONG,  # the long run explores; this one is the same each time
             stateful_step_count=30,
             deadline=None,
