@@ -189,9 +189,12 @@ class _Run:
     def _change(self) -> None:
         """Add, rename, copy and delete, as a user would between two builds; let copies of the catalog grow old."""
         files = sorted(self._photos.rglob("*.png"))
-        many = len(files) - self._pictures
-        for path in self._random.sample(files, k=max(4, min(many, NEW))):
-            match self._random.choice(["rename", "copy", *["delete"] * (6 if many > 0 else 1)]):
+        self._random.shuffle(files)
+        too_many = max(0, len(files) - self._pictures)
+        for path in files[:too_many]:
+            path.unlink()
+        for path in files[too_many : too_many + 4]:
+            match self._random.choice(["rename", "copy", "delete"]):
                 case "rename":
                     path.rename(path.with_name(f"renamed {self._made} {path.name[-20:]}"))
                 case "copy":
