@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError
 
 from storage import auditing, wal
@@ -17,8 +17,9 @@ from storage import engine as sqlite
 from storage.backups import was_changed
 from storage.errors import LibraryVersionError, StorageError
 from storage.migrations import NEWEST, schema_version
-from storage.records import VECTOR_DTYPE, SpaceRecord, State
-from storage.tables import contents, embeddings, meta, photos, removals, snapshots, spaces, tags
+from storage.records import VECTOR_DTYPE, SpaceRecord
+from storage.rules import rules
+from storage.tables import embeddings, meta
 from storage.view import View
 
 __all__ = ["OnStep", "damage"]
@@ -115,76 +116,12 @@ def _by_rows(view: View, catalog: Path, on_step: OnStep, is_copy: bool) -> Itera
         return
     for table, row, other, _ in view.connection.exec_driver_sql("PRAGMA foreign_key_check"):
         yield f"row {row} of {table} names a row of {other} that is not there"
-    for what, query in _rules(view.change_seq()):
+    for what, query in rules(view.change_seq()):
         rows = query.subquery()
         count = view.connection.scalar(select(func.count()).select_from(rows))
         if count:
             ids = view.connection.scalars(query.limit(EXAMPLES))
             yield f"{what}: {count} ({', '.join(map(str, ids))}{', …' if count > EXAMPLES else ''})"
-
-
-def _rules(seq: int) -> Iterator[tuple[str, Select[Any]]]:
-    """What must not be, and the rows in which it is."""
-    photo, content, vector = photos.c.id, contents.c.id, embeddings.c.content_id
-    has_photo = exists().where(photos.c.content_id == contents.c.id)
-    is_living = contents.c.orphaned_at.is_(None)
-    has_content = photos.c.content_id.is_not(None)
-    length, has_vector = func.length(embeddings.c.vector), embeddings.c.vector.is_not(None)
-    yield (
-        "photos are in a state that there is not",
-        select(photo).where(photos.c.state.not_in(list(State))),
-    )
-    yield (
-        "photos are present without a content",
-        select(photo).where(photos.c.state == State.PRESENT, ~has_content),
-    )
-    yield (
-        "photos have failed and have a content",
-        select(photo).where(photos.c.state == State.FAILED, has_content),
-    )
-    yield (
-        "contents have no hash of 32 bytes",
-        select(content).where(
-            or_(func.typeof(contents.c.sha256) != "blob", func.length(contents.c.sha256) != 32)
-        ),
-    )
-    yield (
-        "contents have no size in pixels",
-        select(content).where(or_(contents.c.width < 1, contents.c.height < 1)),
-    )
-    yield "contents live without a photo", select(content).where(is_living, ~has_photo)
-    yield "contents count as gone and have a photo", select(content).where(~is_living, has_photo)
-    yield "spaces have no dimension", select(spaces.c.id).where(spaces.c.dim < 1)
-    yield (
-        "contents have neither a vector nor a reason for having none",
-        select(vector).where(~has_vector, embeddings.c.reason.is_(None)),
-    )
-    yield (
-        "contents have a vector of another length than their space's",
-        select(vector)
-        .join(spaces, spaces.c.id == embeddings.c.space_id)
-        .where(
-            has_vector,
-            or_(
-                func.typeof(embeddings.c.vector) != "blob",
-                length != VECTOR_DTYPE.itemsize * spaces.c.dim,
-            ),
-        ),
-    )
-    for table, what in ((embeddings, "vectors"), (removals, "removals")):
-        change = table.c.change_seq
-        yield (
-            f"contents have {what} of a change that has not been",
-            select(table.c.content_id).where(or_(change < 1, change > seq)),
-        )
-    yield (
-        "snapshots are of a change that has not been",
-        select(snapshots.c.file).where(snapshots.c.max_seq > seq),
-    )
-    yield (
-        "contents have a tag of a confidence outside 0 to 1",
-        select(tags.c.content_id).where(or_(tags.c.confidence < 0, tags.c.confidence > 1)),
-    )
 
 
 def _by_vectors(view: View, catalog: Path, on_step: OnStep, is_copy: bool) -> Iterator[str]:

@@ -107,6 +107,11 @@ def test_a_name_that_is_not_text_comes_out_byte_for_byte(
     ("arguments", "code", "complaint"),
     [
         (["build", "nowhere"], 2, "nowhere is not there"),
+        (
+            ["export", "x", "--layout", "csv"],
+            2,
+            "Invalid value for '--layout': 'csv' is not one of",
+        ),
         (["build", "empty"], 2, "no pictures in"),
         (["build", "empty", "--model", "openclip:ViT-B-32"], 2, "no pictures in"),
         (["search", ""], 2, "nothing in the query"),

@@ -86,6 +86,15 @@ def drive(tmp_path: Path, inside: Command, picture: MakePicture) -> Path:
     return folder
 
 
+@pytest.fixture
+def root(tmp_path: Path, inside: Command, drive: Path) -> Path:
+    """Where that drive is mounted."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    inside("mount", "--bind", drive, folder)
+    return folder
+
+
 def embedded(built: subprocess.CompletedProcess[str]) -> int:
     """How many pictures a build says that it embedded."""
     told = re.search(r"(\d+) embedded", built.stderr)
@@ -96,11 +105,8 @@ ON_THE_DRIVE = {"red.png", "green.png", "blue.png", "yellow.png"}
 
 
 def test_a_drive_that_is_unmounted_keeps_its_photos_and_comes_back_without_embedding(
-    tmp_path: Path, inside: Command, command: Command, drive: Path
+    inside: Command, command: Command, drive: Path, root: Path
 ) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    inside("mount", "--bind", drive, root)
     command("build", root)
     assert found(command) == ON_THE_DRIVE
 
@@ -117,7 +123,7 @@ def test_a_drive_that_is_unmounted_keeps_its_photos_and_comes_back_without_embed
 
 
 def test_a_drive_within_a_root_keeps_its_photos(
-    tmp_path: Path, inside: Command, command: Command, drive: Path, picture: MakePicture
+    inside: Command, command: Command, drive: Path, picture: MakePicture
 ) -> None:
     own = picture("root/own.png", "red", mark=99).parent
     (own / "mounted").mkdir()
@@ -136,11 +142,8 @@ def test_a_drive_within_a_root_keeps_its_photos(
 
 
 def test_another_drive_in_the_place_of_one_removes_nothing(
-    tmp_path: Path, inside: Command, command: Command, drive: Path, picture: MakePicture
+    inside: Command, command: Command, root: Path, picture: MakePicture
 ) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    inside("mount", "--bind", drive, root)
     command("build", root)
     inside("umount", root)
     inside("mount", "-t", "tmpfs", "tmpfs", root)
@@ -151,11 +154,8 @@ def test_another_drive_in_the_place_of_one_removes_nothing(
 
 
 def test_a_copy_of_a_drive_on_another_one_embeds_nothing(
-    tmp_path: Path, inside: Command, command: Command, drive: Path
+    inside: Command, command: Command, drive: Path, root: Path
 ) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    inside("mount", "--bind", drive, root)
     command("build", root)
     inside("umount", root)
     inside("mount", "-t", "tmpfs", "tmpfs", root)
@@ -165,11 +165,8 @@ def test_a_copy_of_a_drive_on_another_one_embeds_nothing(
 
 
 def test_photos_that_cannot_be_written_to_are_indexed(
-    tmp_path: Path, inside: Command, command: Command, drive: Path
+    inside: Command, command: Command, root: Path
 ) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    inside("mount", "--bind", drive, root)
     inside("mount", "-o", "remount,bind,ro", root)
     inside("touch", root / "new.png", expect=1)
     command("build", root)

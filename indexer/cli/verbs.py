@@ -72,7 +72,7 @@ def main() -> None:
         console.note(f"glimpse: {console.STOPPED}")
         code = console.INTERRUPTED
     except typer.TyperException as error:
-        message = getattr(error, "format_message", error.__str__)()
+        message = getattr(error, "format_message", error.__str__)().replace("Value error, ", "")
         hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
         console.note(f"glimpse: {message.rstrip('.')}{hint}" if hint else message)
         code = USAGE

@@ -58,8 +58,8 @@ def _openvino() -> Any:
 def _core() -> Any:
     """OpenVINO's core with its CPU plugin loaded, once a process and for good. Raises ImportError.
 
-    Where a processor has AMX, the plugin gives the thread that loads it another stack for signals, and frees that
-    with itself: the next signal whose handler asks for that stack, as faulthandler's do, would end the process.
+    The plugin gives the thread that loads it another stack for signals, and frees that with itself, on whichever
+    thread that is: the next signal whose handler asks for that stack, as faulthandler's do, would end the process.
     """
 
     def load() -> Any:
