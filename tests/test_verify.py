@@ -476,7 +476,8 @@ def test_readers_go_on_while_a_library_is_repaired(folder: Path) -> None:
     for number in range(4):
         # Into a copy: a block is held against its hash when it is first read, and not again while it is mapped.
         (snapshot,) = (folder / "snapshots").iterdir()
-        bad = shutil.copy(snapshot, folder / "bad")
+        bad = folder / "bad"
+        shutil.copy(snapshot, bad)
         flip(bad, random.Random(number))
         bad.replace(snapshot)
         shutil.rmtree(folder / "thumbnails")

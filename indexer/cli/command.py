@@ -16,7 +16,7 @@ import typer
 
 from indexer import Config, Filter, Library
 from indexer.cli import console
-from indexer.cli.interrupting import abort, on_interruption
+from indexer.cli.interrupting import abort, is_news, on_interruption
 from indexer.errors import GlimpseError
 
 __all__ = [
@@ -128,7 +128,9 @@ def _documented(name: str, hint: Any, help: str) -> Any:
 def _guarded(common: Common, action: Callable[[], int | None]) -> int:
     """Run a verb; whatever goes wrong is one line and an exit code."""
     level = logging.DEBUG if common.debug else logging.INFO if common.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    told = logging.StreamHandler()
+    told.addFilter(is_news)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[told])
     try:
         return action() or 0
     except BrokenPipeError:  # whoever read our results has seen enough

@@ -1,7 +1,6 @@
 """The program: its verbs, of which only the one that is asked for is loaded, and how it ends."""
 
 import gc
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +9,7 @@ from keyword import iskeyword
 import typer
 
 from indexer.cli import console
-from indexer.cli.interrupting import abort, on_interruption
+from indexer.cli.interrupting import abort, end, on_interruption
 
 __all__ = ["VERBS", "main", "program"]
 
@@ -68,7 +67,7 @@ def main() -> None:
         gc.enable()
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):  # while a verb is loaded, or ends
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now, however often it is told to
+        end()
         console.note(f"glimpse: {console.STOPPED}")
         code = console.INTERRUPTED
     except typer.TyperException as error:
@@ -76,6 +75,7 @@ def main() -> None:
         hint = "" if "\n" in message else "; see: glimpse --help"  # more than a line is help itself
         console.note(f"glimpse: {message.rstrip('.')}{hint}" if hint else message)
         code = USAGE
+    end()
     sys.exit(code)
 
 
