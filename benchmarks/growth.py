@@ -14,21 +14,35 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 
 from benchmarks.report import publish
-from benchmarks.vectors import latency_ms, load, make_vectors, memory_mb, queries, recall, truth
+from benchmarks.vectors import (
+    Vectors,
+    latency_ms,
+    load,
+    make_vectors,
+    memory_mb,
+    queries,
+    recall,
+    truth,
+)
 from storage import snapshots
 from storage.catalog import Catalog
+from storage.vectors import VectorIndex
 
 DIM = 512
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 CHANGE = 300
 """Vectors of the small change: enough for a snapshot of its own."""
 ASKED, CHECKED, LOOKED_AT_ALL = 400, 100, 5
+PROBES = (1, 2, 4, 8, 16, 32, 64)
+"""Cells looked into, for the curve of recall over them."""
 
 PLOTS: dict[str, tuple[str, ...]] = {
     "one query, ms": ("p50_ms", "p95_ms", "exact_ms"),
@@ -81,7 +95,23 @@ def ask(folder: Path) -> dict[str, Any]:
         "recall_recorded": record.recall,
         **memory,
         "of_it_program_mb": before,
+        **by_probes(index, asked[:CHECKED]),
     }
+
+
+def by_probes(index: VectorIndex, asked: Vectors) -> dict[str, Any]:
+    """Recall and time over the cells that are looked into, with as many proposals as were found best."""
+    segment = index.segments[0]
+    if segment.cells is None:
+        return {}
+    least, curve = truth(index, asked), list[dict[str, Any]]()
+    for probes in PROBES:
+        other = replace(segment, cells=replace(segment.cells, probes=probes))
+        tried = replace(index, segments=(other,))
+        took = latency_ms(partial(tried.search, k=10), asked)["p50_ms"]
+        curve.append({"nprobe": probes, "recall": recall(tried, asked, least), "p50_ms": took})
+    bytes_each = round(len(segment.cells.to_bytes()) / len(segment.ids), 1)
+    return {"cells_bytes_a_vector": bytes_each, "by_probes": curve}
 
 
 def change(folder: Path) -> dict[str, Any]:
