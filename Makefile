@@ -45,12 +45,14 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-## check: format, lint, types, and the one way that imports run
+## check: format, lint, types, the one way that imports run, and the files of the containers
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint deploy/Containerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 ## bench-search: latency, recall, filters, threads and memory of searches over 100,000 and a million photos, beside FAISS
 bench-search: .venv/installed-dev
@@ -160,6 +162,10 @@ bench-cold: .venv/installed
 ## bench-page: the page over 10,000 and 100,000 photos: first pictures, queries, scrolling
 bench-page: .venv/installed-dev
 	$(BIN)/python -m benchmarks.page $(LARGE) --out benchmarks/results/page.json
+
+## fleet: a thousand machines that embed a billion pictures, simulated, and what goes wrong among them
+fleet: .venv/installed-dev
+	$(BIN)/python -m benchmarks.fleet --out benchmarks/results/fleet.json
 
 ## load: 1 to 64 visitors of the page who search and upload for ten minutes each, during builds (LARGE names a folder)
 load: .venv/installed-dev
