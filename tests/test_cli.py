@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -148,6 +149,12 @@ def test_an_unknown_model_names_the_nearest(
 
 def test_debug_shows_where_an_error_arose(glimpse: Run) -> None:
     assert b"Traceback" in glimpse("search", "", "--debug").stderr
+
+
+def test_the_version_is_told(glimpse: Run) -> None:
+    told = glimpse("--version")
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert re.fullmatch(rb"glimpse \d+\.\d+\.\d+\n", told.stdout)
 
 
 def test_status_counts_photos_and_names_spaces(built: Run, photos: Path) -> None:

@@ -4,7 +4,9 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from keyword import iskeyword
+from typing import Annotated
 
 import typer
 
@@ -79,5 +81,18 @@ def main() -> None:
     sys.exit(code)
 
 
-def _several() -> None:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"glimpse {version('glimpse')}")
+        raise typer.Exit
+
+
+def _several(
+    tell: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which one this is.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     """With this, one verb alone is still called by its name."""
