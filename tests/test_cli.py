@@ -151,8 +151,9 @@ def test_debug_shows_where_an_error_arose(glimpse: Run) -> None:
     assert b"Traceback" in glimpse("search", "", "--debug").stderr
 
 
-def test_the_version_is_told(glimpse: Run) -> None:
-    told = glimpse("--version")
+def test_the_version_is_told() -> None:
+    command = [sys.executable, "-m", "indexer", "--version"]
+    told = subprocess.run(command, capture_output=True, env=environment())
     assert (told.returncode, told.stderr) == (0, b"")
     assert re.fullmatch(rb"glimpse \d+\.\d+\.\d+\n", told.stdout)
 
