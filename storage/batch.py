@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage import statements
+from storage.dialects import upsert
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, SpaceRecord, State
 from storage.tables import (
     contents,
@@ -27,13 +27,13 @@ __all__ = ["Batch"]
 class Batch(View):
     """What can be written in one transaction."""
 
-    def __init__(self, connection: Connection, seq: int) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, seq: int, home: str = "") -> None:
+        super().__init__(connection, home)
         self.seq = seq
 
     def set_meta(self, key: str, value: str) -> None:
         """Set a value of the library itself."""
-        row = upsert(meta).values(key=key, value=value)
+        row = upsert(self.dialect, meta).values(key=key, value=value)
         self.connection.execute(
             row.on_conflict_do_update(index_elements=["key"], set_={"value": value})
         )
@@ -91,7 +91,7 @@ class Batch(View):
     def put_files(self, files: Sequence[FileRecord], before: Iterable[int]) -> None:
         """Record many files, each with content, as they are now; `before` are the contents that they had."""
         if files:
-            self.connection.execute(statements.PUT_FILE, [file.columns() for file in files])
+            self.connection.execute(statements.put_file(self.dialect), [file.columns() for file in files])
         for ids in chunked(sorted({file.content_id or 0 for file in files})):
             lonely = contents.c.id.in_(ids) & contents.c.orphaned_at.is_not(None)
             for content_id in self.connection.scalars(select(contents.c.id).where(lonely)).all():
@@ -101,7 +101,7 @@ class Batch(View):
     def put_file(self, file: FileRecord) -> None:
         """Record a file as it is now; the same path again replaces what was known of it."""
         before = self._content_of(file)
-        self.connection.execute(statements.PUT_FILE, file.columns())
+        self.connection.execute(statements.put_file(self.dialect), file.columns())
         if file.content_id is not None:
             self._revive(file.content_id)
         if before is not None and before != file.content_id:
@@ -139,7 +139,7 @@ class Batch(View):
             for row in rows
         ]
         if values:
-            row = upsert(embeddings)
+            row = upsert(self.dialect, embeddings)
             new = {name: row.excluded[name] for name in ("vector", "reason", "change_seq")}
             self.connection.execute(
                 row.on_conflict_do_update(index_elements=["space_id", "content_id"], set_=new),

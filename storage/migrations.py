@@ -45,9 +45,15 @@ def m003_indices_of_what_is_rare(connection: Connection) -> None:
     )
 
 
+def m004_snapshots_of_several_folders(connection: Connection) -> None:
+    """Each snapshot with the folder that it lies in."""
+    connection.exec_driver_sql("ALTER TABLE snapshots ADD COLUMN folder TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: Sequence[Migration] = (
     m002_tags_and_perceptual_hashes,
     m003_indices_of_what_is_rare,
+    m004_snapshots_of_several_folders,
 )
 """Step i brings version i + 1 to version i + 2."""
 
