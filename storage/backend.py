@@ -1,6 +1,5 @@
 """What a catalog needs of the database that it lies in; the two that there are, and which one is meant."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +25,10 @@ class Backend(Protocol):
     @property
     def home(self) -> str:
         """The library's folder among those that share the catalog; empty for the one that holds it."""
+
+    @property
+    def makes_backups(self) -> bool:
+        """Whether copies are made here; else the database's own tools make them."""
 
     @property
     def reads(self) -> Engine:

@@ -91,7 +91,9 @@ class Batch(View):
     def put_files(self, files: Sequence[FileRecord], before: Iterable[int]) -> None:
         """Record many files, each with content, as they are now; `before` are the contents that they had."""
         if files:
-            self.connection.execute(statements.put_file(self.dialect), [file.columns() for file in files])
+            self.connection.execute(
+                statements.put_file(self.dialect), [file.columns() for file in files]
+            )
         for ids in chunked(sorted({file.content_id or 0 for file in files})):
             lonely = contents.c.id.in_(ids) & contents.c.orphaned_at.is_not(None)
             for content_id in self.connection.scalars(select(contents.c.id).where(lonely)).all():

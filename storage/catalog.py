@@ -93,6 +93,11 @@ class Catalog:
         """Raise CatalogDamagedError where the database finds itself damaged."""
         self._backend.check()
 
+    @property
+    def makes_backups(self) -> bool:
+        """Whether copies of it are made here; else the database's own tools make them."""
+        return self._backend.makes_backups
+
     def needs_backup(self, every_days: int) -> bool:
         """Whether the newest regular copy is older than that; never with 0 days, or where none are made."""
         return self._backend.needs_backup(every_days)

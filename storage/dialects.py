@@ -21,7 +21,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import Boolean, TypeEngine
 
-__all__ = ["TEXT", "among", "calls_python", "is_no_blob", "local_time", "path_contains", "unindexed", "upsert"]
+__all__ = [
+    "TEXT",
+    "among",
+    "calls_python",
+    "is_no_blob",
+    "local_time",
+    "path_contains",
+    "unindexed",
+    "upsert",
+]
 
 POSTGRESQL = "postgresql"
 

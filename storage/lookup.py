@@ -149,9 +149,7 @@ def count_matching(view: View, where: Filter) -> int:
 
 def photo_contents(view: View, where: Filter) -> NDArray[np.int64]:
     """Ids of the photos that pass the filter with those of their contents, (n, 2), ascending."""
-    query = _joined(select(photos.c.id, photos.c.content_id)).where(
-        *conditions(view, where)
-    )
+    query = _joined(select(photos.c.id, photos.c.content_id)).where(*conditions(view, where))
     rows = view.connection.execute(query.order_by(photos.c.id)).all()
     return np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
 

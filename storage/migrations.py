@@ -5,7 +5,6 @@ catalog from the version before it to its own.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -97,7 +96,7 @@ def is_old(engine: Engine, name: str, migrations: Sequence[Migration] = MIGRATIO
 def migrate(
     engine: Engine,
     name: str,
-    back_up: Callable[[int], Path],
+    back_up: Callable[[int], object],
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> None:
     """Bring the catalog to the newest schema; `back_up(version)` copies it aside before the first step.

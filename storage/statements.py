@@ -7,7 +7,16 @@ from sqlalchemy import Insert, bindparam, insert, select, update
 from storage.dialects import upsert
 from storage.tables import contents, embeddings, meta, photos
 
-__all__ = ["ADD_CONTENT", "CHANGE_SEQ", "CONTENT_AT", "CONTENT_ID", "META", "REVIVE", "VECTOR_OF", "put_file"]
+__all__ = [
+    "ADD_CONTENT",
+    "CHANGE_SEQ",
+    "CONTENT_AT",
+    "CONTENT_ID",
+    "META",
+    "REVIVE",
+    "VECTOR_OF",
+    "put_file",
+]
 
 _KEY = ("root_id", "folder", "name")
 _KEPT = ("id", *_KEY)
@@ -35,5 +44,7 @@ REVIVE = (
 def put_file(dialect: str) -> Insert:
     """Record a file, or replace what is known of it."""
     file = upsert(dialect, photos)
-    new = {column.name: file.excluded[column.name] for column in photos.c if column.name not in _KEPT}
+    new = {
+        column.name: file.excluded[column.name] for column in photos.c if column.name not in _KEPT
+    }
     return file.on_conflict_do_update(index_elements=_KEY, set_=new)

@@ -61,7 +61,7 @@ class Lock:
                 self._holder = None
 
     def require(self, connection: Connection) -> None:
-        """Raise StorageError where the lock was ours and is no more; asked by a transaction that holds up all others."""
+        """Raise StorageError where the lock was ours and is no more; for a transaction that holds up all others."""
         if self._holder is None:
             return
         if not connection.scalar(IS_OURS, {"lock": LOCK, "pid": self._holder}):

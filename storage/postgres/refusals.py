@@ -43,9 +43,13 @@ def as_ours(error: BaseException, name: str) -> GlimpseError | None:
                 f"{name}: {words}; give Glimpse a database that its user owns: createdb --owner USER DATABASE"
             )
         case errors.ReadOnlySqlTransaction():
-            return StorageError(f"{name} can only be read ({words}); name the server that is written to")
+            return StorageError(
+                f"{name} can only be read ({words}); name the server that is written to"
+            )
         case errors.DiskFull() | errors.IoError():
-            return StorageError(f"{name}: {words}; {KEPT}. Make room on the server and run it again")
+            return StorageError(
+                f"{name}: {words}; {KEPT}. Make room on the server and run it again"
+            )
         case psycopg.OperationalError() if error.sqlstate is None and words.startswith(BEGAN):
             return StorageError(f"{name} cannot be opened ({_reason(words)}); {_remedy(words)}")
         case psycopg.OperationalError() | psycopg.InterfaceError():
