@@ -14,7 +14,9 @@ from storage import choosing, embedded, rows, segments, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
+from tests.databases import Databases
 
+pytestmark = pytest.mark.both
 DIM = 16
 COUNT = 3000
 Vectors = NDArray[np.float32]
@@ -28,23 +30,23 @@ def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of `COUNT` vectors, whose snapshot is not yet published."""
-    folder = tmp_path_factory.mktemp("snapshots") / "library"
-    catalog = Catalog.open(folder, create=True)
+def large(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A library of `COUNT` vectors, whose snapshot is not yet published, and the URL of its catalog."""
+    folder, url = tmp_path_factory.mktemp("snapshots") / "library", databases.empty()
+    catalog = Catalog.open(folder, url, create=True)
     with catalog.batch() as batch:
         batch.add_root(b"/photos")
         batch.add_space("test", "test", "f" * 64, DIM, True)
         (space,) = batch.spaces()
     add(catalog, space, range(COUNT))
     catalog.close()
-    return folder
+    return folder, url
 
 
 @pytest.fixture
-def catalog(template: Path, tmp_path: Path) -> Iterator[Catalog]:
-    shutil.copytree(template, tmp_path / "library")
-    opened = Catalog.open(tmp_path / "library")
+def catalog(databases: Databases, large: tuple[Path, str], tmp_path: Path) -> Iterator[Catalog]:
+    shutil.copytree(large[0], tmp_path / "library")
+    opened = Catalog.open(tmp_path / "library", databases.copy(large[1]))
     yield opened
     opened.close()
 

@@ -27,5 +27,5 @@ def parse(url: str) -> URL:
 
 def named(url: URL) -> str:
     """Which database that is; what follows a question mark may hold a password as well, and is left out."""
-    plain = url.set(drivername="postgresql", password=None, query={})
+    plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
     return plain.render_as_string()

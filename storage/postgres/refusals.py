@@ -68,5 +68,5 @@ def _reason(words: str) -> str:
 
 
 def _remedy(words: str) -> str:
-    said = words.partition("FATAL:")[2]
+    said = words.rpartition("failed:")[2]
     return next((remedy for word, remedy in REFUSED.items() if word in said), UNREACHABLE)
