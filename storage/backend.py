@@ -27,10 +27,6 @@ class Backend(Protocol):
         """The library's folder among those that share the catalog; empty for the one that holds it."""
 
     @property
-    def makes_backups(self) -> bool:
-        """Whether copies are made here; else the database's own tools make them."""
-
-    @property
     def reads(self) -> Engine:
         """Whose transactions see one moment, and write nothing."""
 

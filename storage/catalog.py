@@ -94,9 +94,9 @@ class Catalog:
         self._backend.check()
 
     @property
-    def makes_backups(self) -> bool:
-        """Whether copies of it are made here; else the database's own tools make them."""
-        return self._backend.makes_backups
+    def is_shared(self) -> bool:
+        """Whether it lies on a server, for folders of several machines; the server's own tools make copies of it."""
+        return bool(self._backend.home)
 
     def needs_backup(self, every_days: int) -> bool:
         """Whether the newest regular copy is older than that; never with 0 days, or where none are made."""

@@ -114,10 +114,11 @@ def _vectors(view: View, space: SpaceRecord) -> Iterator[tuple[Any, Any]]:
     query = select(embeddings.c.content_id, embeddings.c.vector).where(
         embeddings.c.space_id == space.id, embeddings.c.vector.is_not(None)
     )
-    for part in view.connection.execute(query).partitions(AT_ONCE):
-        joined = b"".join(row[1] for row in part)
-        vectors = np.frombuffer(joined, VECTOR_DTYPE).reshape(-1, space.dim)
-        yield np.array([row[0] for row in part]), vectors.astype(np.float32)
+    with view.connection.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
+        for part in found.partitions():
+            joined = b"".join(row[1] for row in part)
+            vectors = np.frombuffer(joined, VECTOR_DTYPE).reshape(-1, space.dim)
+            yield np.array([row[0] for row in part]), vectors.astype(np.float32)
 
 
 def by_snapshots(look: Look) -> Iterator[str]:

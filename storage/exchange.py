@@ -70,7 +70,11 @@ class Departures:
             .order_by(photos.c.id)
         )
         self._view, self._dim = view, space.dim
-        self._rows = view.connection.execution_options(yield_per=ROWS).execute(query)
+        self._rows = view.connection.execute(query, execution_options={"yield_per": ROWS})
+
+    def close(self) -> None:
+        """Want no more of them."""
+        self._rows.close()
 
     def take(self, count: int) -> Departing:
         """The next so many, or what is left."""

@@ -23,7 +23,6 @@ class SqliteBackend:
     """SQLite, with copies of the file beside it."""
 
     home = ""
-    makes_backups = True
 
     def __init__(self, folder: Path, busy_timeout_s: float) -> None:
         self.folder = folder

@@ -145,7 +145,7 @@ def test_the_status_shows_the_catalog_without_its_password(
     file = tmp_path / "config.toml"
     secret = url.replace("postgres@", f"postgres:{PASSWORD.replace(':', '%3A')}@")
     file.write_text(f"[library]\ncatalog = {json.dumps(secret)}\n")
-    command = [sys.executable, "-m", "indexer", "status", "--library", folder, "--config", file]
+    command = [sys.executable, "-m", "indexer", "status", f"--library={folder}", f"--config={file}"]
     shown = subprocess.check_output(command, env=environment(), text=True).replace("\n", "")
     assert name_of(url) in shown
     assert "sesame" not in shown
@@ -233,7 +233,7 @@ def test_a_folder_is_not_used_for_two_catalogs(catalog: Catalog, server: Server)
 def test_a_writer_on_another_machine_is_named_and_frees_the_lock_when_it_is_killed(
     catalog: Catalog, url: str, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", WRITER, tmp_path / "elsewhere", url]
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "elsewhere"), url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -16,7 +16,7 @@ from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signatur
 from storage.vectors import Allowed, VectorIndex
 from tests.databases import Databases
 
-pytestmark = pytest.mark.both
+pytestmark = pytest.mark.both  # but for what is FAISS's alone
 DIM = 16
 COUNT = 3000
 Vectors = NDArray[np.float32]
@@ -105,6 +105,7 @@ def assert_equals_catalog(catalog: Catalog, space: SpaceRecord, index: VectorInd
     assert index.has(ids).all()
 
 
+@pytest.mark.sqlite
 def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
     catalog: Catalog, space: SpaceRecord
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
     assert found / 500 > 0.95
 
 
+@pytest.mark.sqlite
 def test_words_far_from_all_pictures_take_part_in_the_tuning(
     catalog: Catalog, space: SpaceRecord
 ) -> None:
@@ -136,6 +138,7 @@ def test_words_far_from_all_pictures_take_part_in_the_tuning(
     assert effort(far) > effort(np.empty((0, DIM), np.float32))
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("k", [1, 10, 200, 2 * COUNT])
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.1, 0.5, 1])
 def test_a_filter_never_gives_fewer_results_than_there_are(
@@ -152,6 +155,7 @@ def test_a_filter_never_gives_fewer_results_than_there_are(
         assert cosines == pytest.approx(index.vectors(ids) @ query, abs=1e-5)
 
 
+@pytest.mark.sqlite
 def test_what_passes_may_lie_far_from_the_query(catalog: Catalog, space: SpaceRecord) -> None:
     snapshots.publish(catalog, space)
     index = load(catalog, space)
@@ -274,6 +278,7 @@ def test_a_snapshot_of_an_earlier_layout_is_written_anew(
     assert [Path(name).suffix for name in files(catalog)] == [".vectors"]
 
 
+@pytest.mark.sqlite
 def test_a_mapping_that_is_dropped_comes_back(
     catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +294,7 @@ def test_a_mapping_that_is_dropped_comes_back(
     assert len(dropped) > before
 
 
+@pytest.mark.sqlite
 def test_many_threads_get_what_one_gets(catalog: Catalog, space: SpaceRecord) -> None:
     snapshots.publish(catalog, space)
     index = load(catalog, space)

@@ -82,7 +82,7 @@ def verify(
         faulty += [part] if ledger.findings() else []
     if faulty and not dry_run:
         found = _repair(catalog, faulty)
-    notes = (*(() if settled else (UNSETTLED,)), *(() if catalog.makes_backups else (NO_BACKUPS,)))
+    notes = (*(() if settled else (UNSETTLED,)), *((NO_BACKUPS,) if catalog.is_shared else ()))
     return VerifyReport(checked, tuple(found), None, notes, time.monotonic() - began)
 
 
@@ -119,7 +119,7 @@ def _parts(
         check_backups(catalog, config.library, ledger, on_step, settled=settled)
 
     found: list[Check] = [models, snapshots, maps, partial(_check_hashes, catalog), thumbnails]
-    return [*found, backups] if catalog.makes_backups else found
+    return found if catalog.is_shared else [*found, backups]
 
 
 def _check_hashes(catalog: Catalog, ledger: Ledger, settled: bool) -> None:

@@ -43,8 +43,6 @@ READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 class PostgresBackend:
     """PostgreSQL, at the URL of a database. Raises UsageError for a URL that is none."""
 
-    makes_backups = False
-
     def __init__(self, folder: Path, url: str, busy_timeout_s: float) -> None:
         self.folder = folder
         self.home = ""

@@ -6,7 +6,7 @@ with another, so each of its transactions first makes sure that it still has it.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
 
@@ -16,9 +16,12 @@ __all__ = ["Lock", "is_being_written"]
 
 AGAIN_S = 0.1
 """After so long a lock that another has is tried again."""
+GRACE_S = 1.0
+"""The server may need so long to see that a process has ended."""
 LOCK = 0x676C6D70
 """Ours, among all that a database is used for; the second number tells libraries in schemas of one database apart."""
 TRY = text("SELECT pg_try_advisory_lock(:lock, hashtext(current_schema()))")
+FREE = text("SELECT pg_advisory_unlock(:lock, hashtext(current_schema()))")
 HELD = (
     "pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = :lock "
     "AND objid = hashtext(current_schema())::oid "
@@ -59,6 +62,8 @@ class Lock:
                 yield
             finally:
                 self._holder = None
+                with suppress(StorageError):  # the connection is lost, and the lock with it
+                    connection.scalar(FREE, {"lock": LOCK})
 
     def require(self, connection: Connection) -> None:
         """Raise StorageError where the lock was ours and is no more; for a transaction that holds up all others."""
@@ -71,7 +76,7 @@ class Lock:
             )
 
     def _take(self, connection: Connection, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + max(timeout_s, GRACE_S)
         while not connection.scalar(TRY, {"lock": LOCK}):
             if time.monotonic() >= deadline:
                 holder = connection.scalar(HOLDER, {"lock": LOCK}) or "a process unknown"
