@@ -251,7 +251,7 @@ class Pipeline:
     def _put_contents(self, batch: Batch, outcomes: Sequence[Outcome]) -> dict[bytes, int]:
         """Record what was decoded; the ids of the contents by their SHA-256."""
         decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
-        ids = {each.sha256: batch.add_content(each.content()) for each in decoded}
+        ids = batch.add_contents(each.content() for each in decoded)
         put_hashes(batch, {ids[each.sha256]: each.phash for each in decoded})
         return ids
 

@@ -1,6 +1,7 @@
 """Tags: given by a model from a list, given and taken by hand, kept, and asked for."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,8 @@ def test_damaged_vectors_of_labels_are_made_again(colours: Library, library_fold
 def test_a_model_waits_for_a_build_and_a_hand_does_not(
     colours: Library, library_folder: Path, config: Config
 ) -> None:
-    with Catalog.open(library_folder, config.library.catalog).writer():
+    catalog = Catalog.open(library_folder, config.library.catalog)
+    with closing(catalog), catalog.writer():
         with pytest.raises(LibraryLockedError):
             colours.tag(["red"])
         colours.add_tag([id_of(colours, "red.png")], "mine")
