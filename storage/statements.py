@@ -2,15 +2,13 @@
 
 from functools import cache
 
-from sqlalchemy import Insert, bindparam, insert, select, update
+from sqlalchemy import Insert, bindparam, select, update
 
 from storage.dialects import upsert
 from storage.tables import contents, embeddings, meta, photos
 
 __all__ = [
-    "ADD_CONTENT",
     "CHANGE_SEQ",
-    "CONTENT_AT",
     "CONTENT_ID",
     "META",
     "REVIVE",
@@ -24,14 +22,10 @@ _KEPT = ("id", *_KEY)
 META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 CHANGE_SEQ = META.with_for_update()  # which SQLite, where a writer has the whole file, leaves out
 CONTENT_ID = select(contents.c.id).where(contents.c.sha256 == bindparam("sha256"))
-ADD_CONTENT = insert(contents).returning(contents.c.id)
 VECTOR_OF = select(embeddings.c.content_id).where(
     embeddings.c.content_id == bindparam("content_id"),
     embeddings.c.space_id == bindparam("space_id"),
     embeddings.c.vector.is_not(None),
-)
-CONTENT_AT = select(photos.c.content_id).where(
-    *(photos.c[name] == bindparam(name) for name in _KEY)
 )
 REVIVE = (
     update(contents)

@@ -84,9 +84,14 @@ def space(catalog: Catalog) -> SpaceRecord:
 def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
     """Put files with vectors; the ids of their contents."""
     with catalog.batch() as batch:
-        ids = [batch.add_content(ContentRecord(b"%032d" % i, 1, 1, 1, "PNG")) for i in names]
-        for i, id in zip(names, ids, strict=True):
-            batch.put_file(FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id))
+        records = [ContentRecord(b"%032d" % i, 1, 1, 1, "PNG") for i in names]
+        known = batch.add_contents(records)
+        ids = [known[record.sha256] for record in records]
+        files = [
+            FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id)
+            for i, id in zip(names, ids, strict=True)
+        ]
+        batch.put_files(files, batch.contents_at(files))
         rows = zip(ids, unit(len(names), seed), strict=True)
         batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
     return ids
