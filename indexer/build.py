@@ -89,9 +89,12 @@ class _Run:
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
-        if not Catalog.exists(self._folder):
+        settings = self._config.library
+        if not Catalog.exists(self._folder, settings.catalog):
             return self._first(paths)
-        catalog = Catalog.open(self._folder, busy_timeout_s=self._config.library.busy_timeout_s)
+        catalog = Catalog.open(
+            self._folder, settings.catalog, busy_timeout_s=settings.busy_timeout_s
+        )
         try:
             with catalog.view() as view:
                 roots = view.roots()
@@ -113,7 +116,7 @@ class _Run:
             return BuildReport(pending=sum(1 for f in folders for _ in Walk(f, self._rules)))
         name = self._options.model or self._config.build.model
         model = self._spaces.load(name, self._listener.notify)
-        catalog = Catalog.open(self._folder, create=True)
+        catalog = Catalog.open(self._folder, self._config.library.catalog, create=True)
         try:
             with catalog.writer():
                 self._spaces.export(model, self._listener.notify)

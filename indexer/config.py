@@ -35,6 +35,8 @@ class LibraryConfig(Section):
 
     path: str = ""
     """The library's folder; empty stands for `glimpse` among the user's data files."""
+    catalog: str = Field(default="", repr=False)
+    """The URL of a PostgreSQL database for the catalog; empty for SQLite in the library's folder."""
     busy_timeout_s: Annotated[float, Field(ge=0)] = 5.0
     """How long to wait while another process holds the catalog."""
     keep_removed_days: NotNegative = 30

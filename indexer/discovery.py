@@ -18,7 +18,7 @@ __all__ = ["Candidate", "Rules", "Walk", "is_picture"]
 
 logger = logging.getLogger(__name__)
 
-_LIBRARY_MARK = b"catalog.sqlite"
+_LIBRARY_MARKS = (b"catalog.sqlite", b"catalog.elsewhere")
 _PICTURES = EXTENSIONS | RAW_EXTENSIONS
 _DEVELOPED = frozenset({b".jpg", b".jpeg", b".jpe", b".heic", b".heif", b".hif"})
 # What systems, cameras and network drives strew among photos: bins, thumbnails, resource forks.
@@ -146,7 +146,7 @@ class Walk:
         except OSError:
             return
         try:
-            if folder and _holds(descriptor, _LIBRARY_MARK):
+            if folder and any(_holds(descriptor, mark) for mark in _LIBRARY_MARKS):
                 self._left_out.add(folder)
             self._ignores.read(descriptor, folder)
         except OSError as error:
@@ -199,7 +199,7 @@ class Walk:
         folders: list[bytes] = []
         with os.scandir(descriptor) as entries:
             found = {os.fsencode(entry.name): entry for entry in entries}
-        if folder and _LIBRARY_MARK in found:
+        if folder and not found.keys().isdisjoint(_LIBRARY_MARKS):
             self._left_out.add(folder)
             self._skip(folder, "a Glimpse library")
             return pictures, folders

@@ -56,6 +56,7 @@ def remove_traces(catalog: Catalog, thumbnails: Thumbnails, words_of: WordsOf) -
     thumbnails.forget(hashes)
     with catalog.batch() as batch:
         batch.purge_orphans(older_than_s=0)
+        snapshots.forget_elsewhere(batch)
     for space in spaces:
         snapshots.publish(catalog, space, everything=True, words=partial(words_of, space))
     catalog.vacuum()

@@ -215,8 +215,10 @@ class Pipeline:
         did = _Committed(len(outcomes), vectors)
         with self._catalog.batch() as batch:
             ids = self._put_contents(batch, outcomes)
-            for outcome in outcomes:
-                self._put_file(batch, outcome, ids, did)
+            files = [
+                file for each in outcomes if (file := self._file(batch, each, ids, did)) is not None
+            ]
+            batch.put_files(files, batch.contents_at(files))
             batch.put_embeddings(self._record(ids[key], vector) for key, vector in vectors.items())
         self._keep_thumbnails(outcomes)
         return did
@@ -251,13 +253,14 @@ class Pipeline:
     def _put_contents(self, batch: Batch, outcomes: Sequence[Outcome]) -> dict[bytes, int]:
         """Record what was decoded; the ids of the contents by their SHA-256."""
         decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
-        ids = {each.sha256: batch.add_content(each.content()) for each in decoded}
+        ids = batch.add_contents(each.content() for each in decoded)
         put_hashes(batch, {ids[each.sha256]: each.phash for each in decoded})
         return ids
 
-    def _put_file(
+    def _file(
         self, batch: Batch, outcome: Outcome, ids: dict[bytes, int], did: _Committed
-    ) -> None:
+    ) -> FileRecord | None:
+        """What is to be recorded of a file; None for one that moved, which has been."""
         result, item = outcome.result, outcome.item
         content_id, signature, reason = None, item.signature, None
         if isinstance(result, Decoded):
@@ -275,10 +278,10 @@ class Pipeline:
         if moved:
             batch.move_file(moved.pop(), file)
             did.moved += 1
-            return
-        batch.put_file(file)
+            return None
         is_fresh = isinstance(result, Decoded) and result.sha256 in did.vectors
         did.known += content_id is not None and not is_fresh
+        return file
 
     def _record(self, content_id: int, vector: Vector | None) -> EmbeddingRecord:
         reason = None if vector is not None else f"{self._space.model} gave no finite vector"

@@ -159,5 +159,7 @@ class Status:
     """The state of a library."""
 
     folder: Path
+    catalog: str
+    """Where the catalog lies: the folder, or a database."""
     roots: tuple[RootStatus, ...]
     spaces: tuple[SpaceStatus, ...]

@@ -9,8 +9,8 @@ from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
 from storage import lookup, snapshots
+from storage.catalog import Catalog
 from storage.choosing import EXACT
-from storage.engine import CATALOG
 from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS
 from storage.view import View
@@ -20,8 +20,8 @@ __all__ = ["library_status", "sizes", "space_status"]
 DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS, MAPS)
 
 
-def library_status(view: View, folder: Path) -> Status:
-    """Roots and spaces."""
+def library_status(view: View, folder: Path, catalog: str) -> Status:
+    """Roots and spaces; `catalog` tells where the catalog lies."""
     counts = lookup.count_by_state(view)
     roots = tuple(
         RootStatus(
@@ -31,7 +31,8 @@ def library_status(view: View, folder: Path) -> Status:
         )
         for root in view.roots()
     )
-    return Status(folder, roots, tuple(space_status(view, space) for space in view.spaces()))
+    spaces = tuple(space_status(view, space) for space in view.spaces())
+    return Status(folder, catalog, roots, spaces)
 
 
 def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
@@ -49,10 +50,9 @@ def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
     )
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def sizes(catalog: Catalog) -> dict[str, int]:
     """Bytes on disk by part; looks at every file of the library."""
-    catalog = sum(file.stat().st_size for file in folder.glob(f"{CATALOG}*"))
-    return {"catalog": catalog, **{name: _size(folder / name) for name in DERIVED}}
+    return {"catalog": catalog.size(), **{name: _size(catalog.folder / name) for name in DERIVED}}
 
 
 def _size(folder: Path | str) -> int:

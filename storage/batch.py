@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, tuple_, update
 
 from storage import statements
+from storage.dialects import upsert
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, SpaceRecord, State
 from storage.tables import (
     contents,
@@ -23,17 +23,20 @@ from storage.view import View, chunked
 
 __all__ = ["Batch"]
 
+PLACES = 300
+"""That are asked for in one statement: three values each, below the limit of SQLite."""
+
 
 class Batch(View):
     """What can be written in one transaction."""
 
-    def __init__(self, connection: Connection, seq: int) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, seq: int, home: str = "") -> None:
+        super().__init__(connection, home)
         self.seq = seq
 
     def set_meta(self, key: str, value: str) -> None:
         """Set a value of the library itself."""
-        row = upsert(meta).values(key=key, value=value)
+        row = upsert(self.dialect, meta).values(key=key, value=value)
         self.connection.execute(
             row.on_conflict_do_update(index_elements=["key"], set_={"value": value})
         )
@@ -72,13 +75,6 @@ class Batch(View):
             update(snapshots).where(snapshots.c.space_id == space.id).values(**said)
         )
 
-    def add_content(self, content: ContentRecord) -> int:
-        """Record bytes by their hash, or find them again; their id."""
-        known = self.content_id(content.sha256)
-        if known is not None:
-            return known
-        return int(self.connection.execute(statements.ADD_CONTENT, content.columns()).scalar_one())
-
     def add_contents(self, records: Iterable[ContentRecord]) -> dict[bytes, int]:
         """Record many at once, those that are not known; the ids of all by their hash."""
         new = {record.sha256: record for record in records}
@@ -88,24 +84,30 @@ class Batch(View):
             self.connection.execute(insert(contents), missing)
         return known | self.content_ids([row["sha256"] for row in missing])
 
+    def contents_at(self, files: Sequence[FileRecord]) -> list[int]:
+        """The contents that are known of the places of these files."""
+        places = [(file.root_id, file.folder, file.name) for file in files]
+        own = tuple_(*photos.c["root_id", "folder", "name"])
+        known = select(photos.c.content_id).where(photos.c.content_id.is_not(None))
+        return [
+            content
+            for start in range(0, len(places), PLACES)
+            for content in self.connection.scalars(
+                known.where(own.in_(places[start : start + PLACES]))
+            )
+        ]
+
     def put_files(self, files: Sequence[FileRecord], before: Iterable[int]) -> None:
-        """Record many files, each with content, as they are now; `before` are the contents that they had."""
+        """Record many files as they are now; `before` are the contents that they had."""
         if files:
-            self.connection.execute(statements.PUT_FILE, [file.columns() for file in files])
+            self.connection.execute(
+                statements.put_file(self.dialect), [file.columns() for file in files]
+            )
         for ids in chunked(sorted({file.content_id or 0 for file in files})):
             lonely = contents.c.id.in_(ids) & contents.c.orphaned_at.is_not(None)
             for content_id in self.connection.scalars(select(contents.c.id).where(lonely)).all():
                 self._revive(content_id)
         self._orphan(sorted(set(before)))
-
-    def put_file(self, file: FileRecord) -> None:
-        """Record a file as it is now; the same path again replaces what was known of it."""
-        before = self._content_of(file)
-        self.connection.execute(statements.PUT_FILE, file.columns())
-        if file.content_id is not None:
-            self._revive(file.content_id)
-        if before is not None and before != file.content_id:
-            self._orphan([before])
 
     def move_file(self, photo_id: int, file: FileRecord) -> None:
         """Give a photo that was found elsewhere its new path; it keeps its id."""
@@ -139,7 +141,7 @@ class Batch(View):
             for row in rows
         ]
         if values:
-            row = upsert(embeddings)
+            row = upsert(self.dialect, embeddings)
             new = {name: row.excluded[name] for name in ("vector", "reason", "change_seq")}
             self.connection.execute(
                 row.on_conflict_do_update(index_elements=["space_id", "content_id"], set_=new),
@@ -177,10 +179,6 @@ class Batch(View):
                 self.connection.execute(delete(table).where(table.c.content_id.in_(chunk)))
             self.connection.execute(delete(contents).where(contents.c.id.in_(chunk)))
         return [row[1] for row in rows]
-
-    def _content_of(self, file: FileRecord) -> int | None:
-        place = {"root_id": file.root_id, "folder": file.folder, "name": file.name}
-        return self.connection.scalar(statements.CONTENT_AT, place)
 
     def _orphan(self, content_ids: Sequence[int]) -> None:
         """Take contents that have no photo left out of every space's living rows."""

@@ -4,117 +4,123 @@ Reading happens in a `View`, writing in a `Batch`; each is one transaction. A ba
 `change_seq`, one higher than the batch before it.
 """
 
-import sqlite3
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
-
-from storage import engine as sqlite
-from storage import statements, wal
-from storage.backups import back_up, backups, drop_backups, is_due
+from storage import statements
+from storage.backend import Backend, choose_backend
 from storage.batch import Batch
 from storage.disk import refusals_told
 from storage.errors import LibraryNotFoundError
-from storage.locking import writer_lock
-from storage.migrations import create_schema, is_old, migrate
+from storage.migrations import is_old, migrate
 from storage.view import View
 
 __all__ = ["Catalog"]
 
+BUSY_TIMEOUT_S = 5.0
+
 
 class Catalog:
-    """The database of one library folder."""
+    """The database of one library."""
 
-    def __init__(self, folder: Path, engine: Engine) -> None:
-        self.folder = folder
-        self._engine = engine
-        self._writes = engine.execution_options(write=True)
+    def __init__(self, backend: Backend) -> None:
+        """Use `Catalog.open`."""
+        self._backend = backend
         self._checked: Future[None] | None = None
 
+    @property
+    def folder(self) -> Path:
+        """The library's folder."""
+        return self._backend.folder
+
+    @property
+    def name(self) -> str:
+        """Where the catalog lies, for messages; without a password."""
+        return self._backend.name
+
     @classmethod
-    def open(cls, folder: Path, *, create: bool = False, busy_timeout_s: float = 5.0) -> "Catalog":
+    def open(
+        cls,
+        folder: Path,
+        url: str = "",
+        *,
+        create: bool = False,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> "Catalog":
         """Open the library in `folder`, bringing an older schema up to date.
 
-        Raises LibraryNotFoundError, LibraryVersionError, CatalogDamagedError, or StorageError for a
-        folder on a network filesystem.
+        Its catalog is at the `url` of a database, or a file in the folder itself. Raises LibraryNotFoundError,
+        LibraryVersionError, CatalogDamagedError, or StorageError for what cannot hold a catalog or be reached.
         """
-        path = folder / sqlite.CATALOG
-        if not create:
-            cls.require(folder)
-        if cls.exists(folder) and not path.exists():
-            raise sqlite.damaged(path, "it is missing")
-        sqlite.refuse_network_folder(folder)
-        if wal.lost_commits(path):
-            raise sqlite.damaged(path, wal.LOST)
-        folder.mkdir(parents=True, exist_ok=True)
-        catalog = cls(folder, sqlite.open_engine(path, busy_timeout_s))
+        backend = choose_backend(folder, url, busy_timeout_s)
         try:
-            catalog._prepare(path, busy_timeout_s)
+            if not create:
+                _require(backend)
+            backend.connect()
+            if is_old(backend.reads, backend.name):
+                with refusals_told(folder), backend.writing(busy_timeout_s):
+                    migrate(backend.writes, backend.name, backend.back_up_before)
         except BaseException:
-            catalog.close()
+            backend.close()
             raise
-        return catalog
+        return cls(backend)
 
     @staticmethod
-    def exists(folder: Path) -> bool:
-        """Whether a library lies in the folder, be it the copies of its catalog alone."""
-        path = folder / sqlite.CATALOG
-        return path.exists() or bool(backups(path))
+    def exists(folder: Path, url: str = "") -> bool:
+        """Whether a library lies there. Raises StorageError for a database that cannot be reached."""
+        backend = choose_backend(folder, url, BUSY_TIMEOUT_S)
+        try:
+            return backend.exists()
+        finally:
+            backend.close()
 
-    @classmethod
-    def require(cls, folder: Path) -> None:
-        """Raise LibraryNotFoundError where no library lies in the folder."""
-        if not cls.exists(folder):
-            raise LibraryNotFoundError(
-                f"no library at {folder}; make one with: glimpse build PATH --library {folder}"
-            )
-
-    def _prepare(self, path: Path, busy_timeout_s: float) -> None:
-        # Two processes may come to an empty folder at once; the one that gets the write lock second
-        # finds the schema there.
-        with self._writes.begin() as connection:
-            if not connection.dialect.has_table(connection, "meta"):
-                if backups(path):  # of a library that was here
-                    raise sqlite.damaged(path, "it is empty")
-                create_schema(connection, uuid.uuid4().hex)
-        if is_old(self._engine, str(self.folder)):
-            with refusals_told(self.folder), writer_lock(self.folder, busy_timeout_s):
-                migrate(
-                    self._engine, str(self.folder), lambda v: back_up(self._engine, path, f"v{v}")
-                )
+    @staticmethod
+    def require(folder: Path, url: str = "") -> None:
+        """Raise LibraryNotFoundError where no library lies."""
+        backend = choose_backend(folder, url, BUSY_TIMEOUT_S)
+        try:
+            _require(backend)
+        finally:
+            backend.close()
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._engine.dispose()
+        self._backend.close()
 
     def check(self) -> None:
-        """Raise CatalogDamagedError where SQLite finds the file damaged."""
-        sqlite.check(self._engine, self.folder / sqlite.CATALOG)
+        """Raise CatalogDamagedError where the database finds itself damaged."""
+        self._backend.check()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it lies on a server, for folders of several machines; the server's own tools make copies of it."""
+        return bool(self._backend.home)
 
     def needs_backup(self, every_days: int) -> bool:
-        """Whether the newest regular copy is older than that; never with 0 days."""
-        return is_due(self.folder / sqlite.CATALOG, every_days)
+        """Whether the newest regular copy is older than that; never with 0 days, or where none are made."""
+        return self._backend.needs_backup(every_days)
 
     def back_up(self, keep: int) -> Path:
         """Make a regular copy, and keep the newest so many. Raises StorageError."""
-        return back_up(self._engine, self.folder / sqlite.CATALOG, keep=keep)
+        return self._backend.back_up(keep)
 
     def drop_backups(self) -> None:
         """Delete every copy, those made before a migration too."""
-        drop_backups(self.folder / sqlite.CATALOG)
+        self._backend.drop_backups()
 
     def vacuum(self) -> None:
-        """Give the space of deleted rows back, so that nothing of them is left in the file."""
-        path = self.folder / sqlite.CATALOG
-        with sqlite.errors_as_ours(path), self._engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Give the space of deleted rows back, so that nothing of them is left in the database's files."""
+        self._backend.vacuum()
+
+    def size(self) -> int:
+        """Bytes that the catalog takes."""
+        return self._backend.size()
+
+    def is_being_written(self) -> bool:
+        """Whether somebody is the writer now."""
+        return self._backend.is_being_written()
 
     @contextmanager
     def writer(self) -> Iterator[None]:
@@ -126,7 +132,7 @@ class Catalog:
         """
         with (
             refusals_told(self.folder),
-            writer_lock(self.folder),
+            self._backend.writing(),
             ThreadPoolExecutor(1, "glimpse-check") as aside,
         ):
             self._checked = aside.submit(self.check)
@@ -139,16 +145,24 @@ class Catalog:
     @contextmanager
     def view(self) -> Iterator["View"]:
         """Read in one transaction: everything seen belongs to one moment."""
-        with self._engine.connect() as connection, connection.begin():
-            yield View(connection)
+        with self._backend.reads.connect() as connection, connection.begin():
+            yield View(connection, self._backend.home)
 
     @contextmanager
     def batch(self) -> Iterator["Batch"]:
         """Write in one transaction, the commit point; an exception undoes all of it."""
         if self._checked is not None:
             self._checked.result()
-        with self._writes.begin() as connection:
-            seq = connection.scalar(statements.META, {"key": "change_seq"})
-            batch = Batch(connection, int(seq or 0) + 1)
+        with self._backend.writes.begin() as connection:
+            seq = connection.scalar(statements.CHANGE_SEQ, {"key": "change_seq"})
+            self._backend.admit(connection)
+            batch = Batch(connection, int(seq or 0) + 1, self._backend.home)
             yield batch
             batch.set_meta("change_seq", str(batch.seq))
+
+
+def _require(backend: Backend) -> None:
+    if not backend.exists():
+        raise LibraryNotFoundError(
+            f"no library at {backend.name}; make one with: glimpse build PATH --library {backend.folder}"
+        )

@@ -3,24 +3,47 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 
+from storage.dialects import among, calls_python, path_contains, unindexed
 from storage.filters import Circle, Filter
 from storage.records import RootRecord, State
 from storage.tables import contents, photos, tags
+from storage.view import View
 
 __all__ = ["conditions", "has_tag"]
 
+ROWS = 10_000
+"""Rows that are fetched together."""
 EARTH_RADIUS_KM = 6371.0088  # the mean radius of the International Union of Geodesy and Geophysics
 Condition = ColumnElement[bool]
 
 
-def conditions(where: Filter, roots: Sequence[RootRecord]) -> list[Condition]:
+def conditions(view: View, where: Filter) -> list[Condition]:
     """What must hold for a photo to pass the filter."""
     states = [State.PRESENT, *([State.OFFLINE] if where.include_offline else [])]
-    # Not the bare column: nearly all photos are present, so its index would lead through all of them.
-    state = photos.c.state.concat("")
-    return [state.in_(states), *_of_file(where, roots), *_of_picture(where)]
+    roots = view.roots() if where.folder or where.path else []
+    found = [
+        unindexed(photos.c.state).in_(states),
+        *_of_file(view.dialect, where, roots),
+        *_of_picture(where),
+    ]
+    if not where.path:
+        return found
+    if calls_python(view.dialect):
+        return [*found, or_(false(), *(_named(where.path, root) for root in roots))]
+    return [among(view.dialect, photos.c.id, _ids_named(view, where.path, roots, found))]
 
 
 def has_tag(label: str) -> Condition:
@@ -30,21 +53,17 @@ def has_tag(label: str) -> Condition:
     )
 
 
-def _of_file(where: Filter, roots: Sequence[RootRecord]) -> Iterator[Condition]:
+def _of_file(dialect: str, where: Filter, roots: Sequence[RootRecord]) -> Iterator[Condition]:
     least, most = where.bytes_between()
     if least is not None:
         yield photos.c.size >= least
     if most is not None:
         yield photos.c.size <= most
     if where.only is not None:
-        # Written into the statement, since SQLite takes only so many bound values.
-        ids = [int(id) for id in where.only]
-        yield photos.c.id.in_(bindparam("only", ids, expanding=True, literal_execute=True))
+        yield among(dialect, photos.c.id, where.only)
     if where.folder:
         folder = where.folder.rstrip("/").encode("utf-8", "surrogateescape")
         yield or_(false(), *(_under(folder, root) for root in roots))
-    if where.path:
-        yield or_(false(), *(_named(where.path, root) for root in roots))
 
 
 def _of_picture(where: Filter) -> Iterator[Condition]:
@@ -63,7 +82,8 @@ def _of_picture(where: Filter) -> Iterator[Condition]:
     if where.orientation:
         yield SHAPES[where.orientation]()
     if where.min_megapixels is not None:
-        yield contents.c.width * contents.c.height >= where.min_megapixels * 1e6
+        pixels = cast(contents.c.width, BigInteger) * contents.c.height
+        yield pixels >= where.min_megapixels * 1e6
     if where.min_rating is not None:
         yield contents.c.rating >= where.min_rating
     yield from (has_tag(label) for label in where.tag)
@@ -95,6 +115,19 @@ def _named(text: str, root: RootRecord) -> Condition:
         photos.c.root_id == root.id,
         func.path_contains(text, root.path, photos.c.folder, photos.c.name),
     )
+
+
+def _ids_named(
+    view: View, text: str, roots: Sequence[RootRecord], others: Sequence[Condition]
+) -> list[int]:
+    """The photos that hold to the other conditions and have this text in their path."""
+    paths = {root.id: root.path for root in roots}
+    source = photos.outerjoin(contents, contents.c.id == photos.c.content_id)
+    rows = view.connection.execute(
+        select(*photos.c["id", "root_id", "folder", "name"]).select_from(source).where(*others),
+        execution_options={"yield_per": ROWS},
+    )
+    return [id for id, root, *parts in rows if path_contains(text, paths[root], *parts)]
 
 
 def _within(circle: Circle) -> Condition:

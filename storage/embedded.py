@@ -64,9 +64,11 @@ def halves(view: View, space: SpaceRecord, after: int) -> tuple[Ids, Halves]:
 def parts(view: View, space: SpaceRecord, after: int) -> Iterator[Part]:
     """The same a few thousand at a time."""
     query = _living(space, after, embeddings.c.content_id, embeddings.c.vector)
-    found = view.connection.execute(query.order_by(embeddings.c.content_id))
-    for part in found.partitions(AT_ONCE):
-        yield Part(np.array([row[0] for row in part], np.int64), b"".join(row[1] for row in part))
+    query = query.order_by(embeddings.c.content_id)
+    with view.connection.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
+        for part in found.partitions():
+            ids = np.array([row[0] for row in part], np.int64)
+            yield Part(ids, b"".join(row[1] for row in part))
 
 
 def _decode(part: Part, space: SpaceRecord) -> Halves:

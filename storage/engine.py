@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from storage.backups import backups
+from storage.dialects import path_contains
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
 
 __all__ = [
@@ -33,17 +34,11 @@ CATALOG = "catalog.sqlite"
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
 
 
-def _path_contains(text: str, *parts: bytes) -> bool:
-    """Whether a path has this text in it, in any case."""
-    path = "/".join(os.fsdecode(part).rstrip("/") for part in parts if part)
-    return text.casefold() in path.casefold()
-
-
 FUNCTIONS: tuple[tuple[str, int, Callable[..., float | None]], ...] = (
     # Not every SQLite is compiled with mathematics.
     ("sin", 1, lambda x: None if x is None else math.sin(x)),
     ("cos", 1, lambda x: None if x is None else math.cos(x)),
-    ("path_contains", 4, _path_contains),
+    ("path_contains", 4, path_contains),
 )
 """What our SQL may call."""
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import select, tuple_
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.batch import Batch
 from storage.conditions import conditions
+from storage.dialects import upsert
 from storage.filters import Filter
 from storage.lookup import PHOTO_COLUMNS, photo_record
 from storage.records import VECTOR_DTYPE, PhotoRecord, Signature, SpaceRecord
@@ -65,12 +65,16 @@ class Departures:
             .where(
                 embeddings.c.space_id == space.id,
                 embeddings.c.vector.is_not(None),
-                *conditions(where, view.roots()),
+                *conditions(view, where),
             )
             .order_by(photos.c.id)
         )
         self._view, self._dim = view, space.dim
-        self._rows = view.connection.execution_options(yield_per=ROWS).execute(query)
+        self._rows = view.connection.execute(query, execution_options={"yield_per": ROWS})
+
+    def close(self) -> None:
+        """Want no more of them."""
+        self._rows.close()
 
     def take(self, count: int) -> Departing:
         """The next so many, or what is left."""
@@ -105,5 +109,7 @@ def put_tags(batch: Batch, given: Iterable[tuple[int, Tag]]) -> None:
         for id, t in given
     ]
     if values:
-        row = upsert(tags).on_conflict_do_nothing(index_elements=["content_id", "label"])
+        row = upsert(batch.dialect, tags).on_conflict_do_nothing(
+            index_elements=["content_id", "label"]
+        )
         batch.connection.execute(row, values)

@@ -91,7 +91,7 @@ def _query(
     view: View, where: Filter, source: FromClause, *values: ColumnElement[Any]
 ) -> Select[Any]:
     query = select(*values, func.count()).select_from(source).group_by(*values)
-    return query.where(*conditions(where, view.roots()))
+    return query.where(*conditions(view, where))
 
 
 def _counts(rows: Iterable[Sequence[Any]]) -> Counts:

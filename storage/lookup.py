@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from storage.conditions import conditions
+from storage.dialects import local_time
 from storage.filters import Filter
 from storage.records import ContentRecord, PhotoRecord, State
 from storage.tables import contents, embeddings, photos, roots
@@ -61,7 +62,7 @@ def allowed_contents(view: View, where: Filter) -> NDArray[np.int64] | None:
     """Sorted ids of the contents that have a photo passing the filter; None when all have one."""
     if where.is_empty() and not _any_hidden(view):
         return None
-    query = _joined(select(photos.c.content_id)).where(*conditions(where, view.roots())).distinct()
+    query = _joined(select(photos.c.content_id)).where(*conditions(view, where)).distinct()
     return np.sort(np.fromiter(view.connection.scalars(query), np.int64))
 
 
@@ -79,14 +80,14 @@ def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
         embeddings.c.content_id == photos.c.content_id,
         embeddings.c.vector.is_not(None),
     )
-    query = _joined(select(func.count())).where(embedded, *conditions(where, view.roots()))
+    query = _joined(select(func.count())).where(embedded, *conditions(view, where))
     return int(view.connection.scalar(query) or 0)
 
 
 def count_by_content(view: View, content_ids: Sequence[int], where: Filter) -> Counter[int]:
     """How many photos with these bytes pass the filter, by content."""
     counts = Counter[int]()
-    wanted = conditions(where, view.roots()) if content_ids else []
+    wanted = conditions(view, where) if content_ids else []
     grouped = _joined(select(photos.c.content_id, func.count())).group_by(photos.c.content_id)
     for ids in chunked(content_ids):
         rows = view.connection.execute(grouped.where(photos.c.content_id.in_(ids), *wanted))
@@ -102,7 +103,7 @@ def photos_of_contents(
     found: dict[int, list[PhotoRecord]] = defaultdict(list)
     if not content_ids:
         return found
-    wanted = conditions(where, view.roots())
+    wanted = conditions(view, where)
     for ids in chunked(content_ids):
         for photo in _select(view, photos.c.content_id.in_(ids), *wanted):
             assert photo.content_id is not None
@@ -117,19 +118,18 @@ def get_photo(view: View, photo_id: int) -> PhotoRecord | None:
 
 def all_photos(view: View, where: Filter) -> Iterable[PhotoRecord]:
     """Every photo that passes the filter, in order of ids."""
-    return _select(view, *conditions(where, view.roots()))
+    return _select(view, *conditions(view, where))
 
 
 def ids_in_order(view: View, where: Filter, order: Order) -> NDArray[np.int64]:
     """Photos that pass the filter by the date they were taken, else by the file's, or by when they came in."""
-    local = func.strftime("%Y-%m-%dT%H:%M:%S", photos.c.mtime_ns / 10**9, "unixepoch", "localtime")
-    date = func.coalesce(contents.c.taken_at, local)
+    date = func.coalesce(contents.c.taken_at, local_time(photos.c.mtime_ns))
     orders = {
         "newest": (date.desc(), photos.c.id.desc()),
         "oldest": (date, photos.c.id),
         "added": (photos.c.id.desc(),),
     }
-    query = _joined(select(photos.c.id)).where(*conditions(where, view.roots()))
+    query = _joined(select(photos.c.id)).where(*conditions(view, where))
     return np.fromiter(view.connection.scalars(query.order_by(*orders[order])), np.int64)
 
 
@@ -143,15 +143,13 @@ def photos_by_id(view: View, ids: Sequence[int]) -> list[PhotoRecord]:
 
 def count_matching(view: View, where: Filter) -> int:
     """How many photos pass the filter."""
-    query = _joined(select(func.count())).where(*conditions(where, view.roots()))
+    query = _joined(select(func.count())).where(*conditions(view, where))
     return int(view.connection.scalar(query) or 0)
 
 
 def photo_contents(view: View, where: Filter) -> NDArray[np.int64]:
     """Ids of the photos that pass the filter with those of their contents, (n, 2), ascending."""
-    query = _joined(select(photos.c.id, photos.c.content_id)).where(
-        *conditions(where, view.roots())
-    )
+    query = _joined(select(photos.c.id, photos.c.content_id)).where(*conditions(view, where))
     rows = view.connection.execute(query.order_by(photos.c.id)).all()
     return np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
 
@@ -172,7 +170,7 @@ def photos_of_hashes(
 ) -> dict[bytes, list[PhotoRecord]]:
     """The photos of these bytes that pass the filter, by hash."""
     found: dict[bytes, list[PhotoRecord]] = defaultdict(list)
-    wanted = conditions(where, view.roots())
+    wanted = conditions(view, where)
     for start in range(0, len(hashes), CHUNK):
         some = contents.c.sha256.in_(list(hashes[start : start + CHUNK]))
         for photo in _select(view, some, *wanted):

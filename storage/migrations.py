@@ -5,7 +5,6 @@ catalog from the version before it to its own.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -45,9 +44,15 @@ def m003_indices_of_what_is_rare(connection: Connection) -> None:
     )
 
 
+def m004_snapshots_of_several_folders(connection: Connection) -> None:
+    """Each snapshot with the folder that it lies in."""
+    connection.exec_driver_sql("ALTER TABLE snapshots ADD COLUMN folder TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: Sequence[Migration] = (
     m002_tags_and_perceptual_hashes,
     m003_indices_of_what_is_rare,
+    m004_snapshots_of_several_folders,
 )
 """Step i brings version i + 1 to version i + 2."""
 
@@ -91,7 +96,7 @@ def is_old(engine: Engine, name: str, migrations: Sequence[Migration] = MIGRATIO
 def migrate(
     engine: Engine,
     name: str,
-    back_up: Callable[[int], Path],
+    back_up: Callable[[int], object],
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> None:
     """Bring the catalog to the newest schema; `back_up(version)` copies it aside before the first step.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.backups import backups
+from storage.checks import OnStep
 from storage.errors import GlimpseError
-from storage.truth import OnStep, damage
+from storage.truth import damage
 
 __all__ = ["Remedy", "find_remedy", "why_unsound"]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
 
+from storage.dialects import is_no_blob
 from storage.records import VECTOR_DTYPE, State
 from storage.tables import contents, embeddings, photos, removals, snapshots, spaces, tags
 
@@ -44,7 +45,7 @@ def _of_contents() -> Iterator[Rule]:
     yield (
         "contents have no hash of 32 bytes",
         select(content).where(
-            or_(func.typeof(contents.c.sha256) != "blob", func.length(contents.c.sha256) != 32)
+            or_(is_no_blob(contents.c.sha256), func.length(contents.c.sha256) != 32)
         ),
     )
     yield (
@@ -74,7 +75,7 @@ def _of_vectors() -> Iterator[Rule]:
         .where(
             has_vector,
             or_(
-                func.typeof(embeddings.c.vector) != "blob",
+                is_no_blob(embeddings.c.vector),
                 length != VECTOR_DTYPE.itemsize * spaces.c.dim,
             ),
         ),

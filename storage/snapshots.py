@@ -6,6 +6,7 @@ match is passed over, and at last the catalog is read, which has every vector.
 
 A space has at most two snapshots: a large one, and a small one of what came since, so that a change costs what it
 is large. The small one is written anew as it grows, and both become one when it is no longer small beside the other.
+Where several folders share a catalog, each has its own.
 """
 
 import logging
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 
 from storage import embedded, snapshot_files
 from storage.batch import Batch
@@ -33,6 +34,7 @@ from storage.view import View
 
 __all__ = [
     "SNAPSHOTS",
+    "forget_elsewhere",
     "load",
     "needs_publishing",
     "publish",
@@ -77,7 +79,8 @@ def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) ->
     if view.change_seq() == index.change_seq:
         return index
     records = published(view, space)
-    if records and records[-1].max_seq > index.change_seq:
+    newest = records[-1].max_seq if records else 0
+    if max(newest, _first_change(view, space)) > index.change_seq:
         return load(view, folder, space)  # removals before a snapshot may be no longer listed
     return _with_tail(view, space, index)
 
@@ -164,7 +167,8 @@ def remove_orphans(catalog: Catalog) -> None:
     """Delete snapshot files that no record names; the writer alone does this."""
     folder = catalog.folder / SNAPSHOTS
     with catalog.view() as view:
-        named = set(view.connection.scalars(select(snapshots.c.file)))
+        ours = snapshots.c.folder == view.home
+        named = set(view.connection.scalars(select(snapshots.c.file).where(ours)))
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in named:
             discard(path)
@@ -172,23 +176,39 @@ def remove_orphans(catalog: Catalog) -> None:
 
 def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
     """Record a snapshot of what came after that change, in place of those that it covers."""
-    covered = and_(snapshots.c.space_id == space.id, snapshots.c.max_seq > after)
+    covered = and_(_of(batch, space), snapshots.c.max_seq > after)
     batch.connection.execute(delete(snapshots).where(covered))
     values = {name: getattr(record, name) for name in SnapshotRecord.__slots__}
-    batch.connection.execute(insert(snapshots).values(space_id=space.id, **values))
-    if not after:  # what left before it was written is in no snapshot any more
-        old = and_(removals.c.space_id == space.id, removals.c.change_seq <= record.max_seq)
-        batch.connection.execute(delete(removals).where(old))
+    row = insert(snapshots).values(space_id=space.id, folder=batch.home, **values)
+    batch.connection.execute(row)
+    if not after:  # what left before any was written is in no snapshot any more
+        left = removals.c.change_seq <= _first_change(batch, space)
+        batch.connection.execute(delete(removals).where(removals.c.space_id == space.id, left))
+
+
+def forget_elsewhere(batch: Batch) -> None:
+    """Drop the records of other folders that share the catalog, whose files then belong to nothing."""
+    batch.connection.execute(delete(snapshots).where(snapshots.c.folder != batch.home))
+
+
+def _first_change(view: View, space: SpaceRecord) -> int:
+    """Where the oldest snapshot of the space ends, in whatever folder; removals before it are no longer listed."""
+    oldest = select(func.min(snapshots.c.max_seq)).where(snapshots.c.space_id == space.id)
+    return int(view.connection.scalar(oldest) or 0)
 
 
 def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
-    """The records of the space's snapshots, the large one first."""
+    """The records of the space's snapshots in this folder, the large one first."""
     query = (
         select(*(snapshots.c[name] for name in SnapshotRecord.__slots__))
-        .where(snapshots.c.space_id == space.id)
+        .where(_of(view, space))
         .order_by(snapshots.c.id)
     )
     return [SnapshotRecord(*row) for row in view.connection.execute(query)]
+
+
+def _of(view: View, space: SpaceRecord) -> ColumnElement[bool]:
+    return and_(snapshots.c.space_id == space.id, snapshots.c.folder == view.home)
 
 
 def why_unusable(path: Path, record: SnapshotRecord, space: SpaceRecord) -> str | None:

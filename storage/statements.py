@@ -1,35 +1,44 @@
 """Statements that are run for every file or question, composed once: that takes longer than to run them."""
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from functools import cache
 
+from sqlalchemy import Insert, bindparam, select, update
+
+from storage.dialects import upsert
 from storage.tables import contents, embeddings, meta, photos
 
-__all__ = ["ADD_CONTENT", "CONTENT_AT", "CONTENT_ID", "META", "PUT_FILE", "REVIVE", "VECTOR_OF"]
+__all__ = [
+    "CHANGE_SEQ",
+    "CONTENT_ID",
+    "META",
+    "REVIVE",
+    "VECTOR_OF",
+    "put_file",
+]
 
 _KEY = ("root_id", "folder", "name")
 _KEPT = ("id", *_KEY)
 
 META = select(meta.c.value).where(meta.c.key == bindparam("key"))
+CHANGE_SEQ = META.with_for_update()  # which SQLite, where a writer has the whole file, leaves out
 CONTENT_ID = select(contents.c.id).where(contents.c.sha256 == bindparam("sha256"))
-ADD_CONTENT = insert(contents).returning(contents.c.id)
 VECTOR_OF = select(embeddings.c.content_id).where(
     embeddings.c.content_id == bindparam("content_id"),
     embeddings.c.space_id == bindparam("space_id"),
     embeddings.c.vector.is_not(None),
-)
-CONTENT_AT = select(photos.c.content_id).where(
-    *(photos.c[name] == bindparam(name) for name in _KEY)
-)
-_FILE = upsert(photos)
-PUT_FILE = _FILE.on_conflict_do_update(
-    index_elements=_KEY,
-    set_={
-        column.name: _FILE.excluded[column.name] for column in photos.c if column.name not in _KEPT
-    },
 )
 REVIVE = (
     update(contents)
     .where(contents.c.id == bindparam("content_id"), contents.c.orphaned_at.is_not(None))
     .values(orphaned_at=None)
 )
+
+
+@cache
+def put_file(dialect: str) -> Insert:
+    """Record a file, or replace what is known of it."""
+    file = upsert(dialect, photos)
+    new = {
+        column.name: file.excluded[column.name] for column in photos.c if column.name not in _KEPT
+    }
+    return file.on_conflict_do_update(index_elements=_KEY, set_=new)

@@ -15,9 +15,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from storage.dialects import TEXT
 
 __all__ = [
     "contents",
@@ -40,8 +41,8 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 meta = Table(
     "meta",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
 )
 
 roots = Table(
@@ -49,7 +50,7 @@ roots = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("path", LargeBinary, nullable=False, unique=True),
-    Column("offline_reason", Text),
+    Column("offline_reason", TEXT),
     sqlite_autoincrement=True,
 )
 
@@ -61,11 +62,11 @@ contents = Table(
     Column("size", BigInteger, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
-    Column("format", Text, nullable=False),
-    Column("taken_at", Text),
+    Column("format", TEXT, nullable=False),
+    Column("taken_at", TEXT),
     Column("taken_offset_minutes", Integer),
-    Column("camera", Text),
-    Column("lens", Text),
+    Column("camera", TEXT),
+    Column("lens", TEXT),
     Column("latitude", Float),
     Column("longitude", Float),
     Column("altitude_m", Float),
@@ -82,6 +83,7 @@ Index(
     "contents_orphaned",
     contents.c.orphaned_at,
     sqlite_where=contents.c.orphaned_at.is_not(None),
+    postgresql_where=contents.c.orphaned_at.is_not(None),
 )
 
 photos = Table(
@@ -98,8 +100,8 @@ photos = Table(
     # The clock when the bytes were read: a file changed within the clock's grain of it is read again.
     Column("read_at_ns", BigInteger, nullable=False),
     Column("content_id", Id, ForeignKey("contents.id")),
-    Column("state", Text, nullable=False),
-    Column("reason", Text),
+    Column("state", TEXT, nullable=False),
+    Column("reason", TEXT),
     UniqueConstraint("root_id", "folder", "name"),
     Index("photos_by_content", "content_id"),
     Index("photos_by_state", "state"),
@@ -110,9 +112,9 @@ spaces = Table(
     "spaces",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("model", Text, nullable=False),
-    Column("fingerprint", Text, nullable=False),
+    Column("name", TEXT, nullable=False, unique=True),
+    Column("model", TEXT, nullable=False),
+    Column("fingerprint", TEXT, nullable=False),
     Column("dim", Integer, nullable=False),
     Column("reads_text", Boolean, nullable=False),
     sqlite_autoincrement=True,
@@ -125,7 +127,7 @@ embeddings = Table(
     Column("content_id", Id, ForeignKey("contents.id"), primary_key=True),
     # Little-endian float16, L2-normalised; NULL where the model gave no usable vector, with the reason.
     Column("vector", LargeBinary),
-    Column("reason", Text),
+    Column("reason", TEXT),
     Column("change_seq", BigInteger, nullable=False),
     Index("embeddings_by_change", "space_id", "change_seq"),
 )
@@ -134,13 +136,14 @@ Index(
     embeddings.c.space_id,
     embeddings.c.content_id,
     sqlite_where=embeddings.c.vector.is_(None),
+    postgresql_where=embeddings.c.vector.is_(None),
 )
 
 tags = Table(
     "tags",
     metadata,
     Column("content_id", Id, ForeignKey("contents.id"), primary_key=True),
-    Column("label", Text, primary_key=True),
+    Column("label", TEXT, primary_key=True),
     # 0 to 1; a tag that the user took away stands with 0, so that no model brings it back.
     Column("confidence", Float, nullable=False),
     Column("by_hand", Boolean, nullable=False),
@@ -162,14 +165,16 @@ snapshots = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("space_id", Id, ForeignKey("spaces.id"), nullable=False),
-    Column("file", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Column("file", TEXT, nullable=False),
+    Column("sha256", TEXT, nullable=False),
     Column("max_seq", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("dim", Integer, nullable=False),
-    Column("metric", Text, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("metric", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
     Column("recall", Float, nullable=False),
-    Column("fingerprint", Text, nullable=False),
+    Column("fingerprint", TEXT, nullable=False),
+    # Which folder the file lies in, where several share the catalog; empty for the one that holds the catalog.
+    Column("folder", TEXT, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )

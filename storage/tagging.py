@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from storage.batch import Batch
+from storage.dialects import upsert
 from storage.tables import photos, tags
 from storage.view import View, chunked
 
@@ -88,7 +88,7 @@ def drop_given(batch: Batch, content_ids: Sequence[int] | None = None) -> None:
 
 def put_given(batch: Batch, given: Iterable[Given]) -> None:
     """Record tags that a model gives; what was done by hand to the same label stays."""
-    row = upsert(tags).on_conflict_do_nothing(index_elements=["content_id", "label"])
+    row = upsert(batch.dialect, tags).on_conflict_do_nothing(index_elements=["content_id", "label"])
     names = ("content_id", "label", "confidence")
     values = (dict(zip(names, each, strict=True)) | {"by_hand": False} for each in given)
     while rows := list(islice(values, ROWS)):
@@ -112,7 +112,7 @@ def set_by_hand(batch: Batch, content_ids: Iterable[int], label: str, shown: boo
     change = {"confidence": float(shown), "by_hand": True}
     values = [{"content_id": id, "label": label, **change} for id in content_ids]
     if values:
-        row = upsert(tags).on_conflict_do_update(
+        row = upsert(batch.dialect, tags).on_conflict_do_update(
             index_elements=["content_id", "label"], set_=change
         )
         batch.connection.execute(row, values)

@@ -24,8 +24,15 @@ def chunked(ids: Sequence[int]) -> Iterator[list[int]]:
 class View:
     """What can be read in one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, home: str = "") -> None:
         self.connection = connection
+        self.home = home
+        """The library's folder among those that share its catalog; empty for the one that holds it."""
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect that the database speaks."""
+        return self.connection.dialect.name
 
     def get_meta(self, key: str) -> str | None:
         """A value of the library itself, such as `default_space`."""

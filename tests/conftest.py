@@ -1,7 +1,6 @@
 """Small real parts: a model that knows colours, pictures of one colour, a library of its own for each test."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from indexer import BuildOptions, Config, Library
+from tests.databases import Databases, InFolders, Server, on
 from tests.promises import read_promises
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -42,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = groups.get((file, getattr(item, "originalname", item.name)))
         if group:
             item.add_marker(group)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests marked `both` with a catalog on SQLite, and with one on PostgreSQL."""
+    marked = metafunc.definition.get_closest_marker
+    if "databases" in metafunc.fixturenames and marked("both") and not marked("sqlite"):
+        metafunc.parametrize("databases", ["sqlite", "postgresql"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -77,16 +84,36 @@ def examples(examples_folder: Path) -> Iterator[Library]:
         yield library
 
 
-@pytest.fixture
-def library_folder(template: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "library"
-    shutil.copytree(template, folder)
-    return folder
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with Server.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Where catalogs lie: SQLite's, and in tests marked `both` PostgreSQL's, too."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return InFolders()
+    found: Server = request.getfixturevalue("server")
+    return found
 
 
 @pytest.fixture
-def library(library_folder: Path) -> Iterator[Library]:
-    with Library.open(library_folder, config=Config()) as opened:
+def config(databases: Databases, template: Path, tmp_path: Path) -> Config:
+    """That of the test's library."""
+    return on(databases.library(template, tmp_path / "library"))
+
+
+@pytest.fixture
+def library_folder(config: Config, tmp_path: Path) -> Path:
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def library(library_folder: Path, config: Config) -> Iterator[Library]:
+    with Library.open(library_folder, config=config) as opened:
         yield opened
 
 
@@ -114,13 +141,17 @@ def picture(photos: Path) -> MakePicture:
 
 
 @pytest.fixture
-def glimpse(library_folder: Path, tmp_path: Path) -> Run:
+def glimpse(library_folder: Path, config: Config, tmp_path: Path) -> Run:
     """Runs the real command on the test's library, and returns what became of it."""
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(f"[library]\ncatalog = {config.library.catalog!r}\n")
 
     def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "indexer", *arguments]
         if "--library" not in arguments:
             command += ["--library", library_folder]
+        if config.library.catalog:
+            command += ["--config", catalog]
         return subprocess.run(  # type: ignore[call-overload, no-any-return]
             command, capture_output=True, cwd=tmp_path, env=environment(), **options
         )

@@ -15,6 +15,8 @@ SHOTS = (
     ("2023/c.jpg", {"camera": "D80", "taken": "2023:01:01 00:00:00", "size": (20, 40)}),
 )
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 def taken(library: Library, photos: Path, picture: MakePicture) -> Library:

@@ -11,6 +11,8 @@ from indexer.errors import UsageError
 from tests.conftest import MakePicture, Run
 from tests.pictures import camera_file, encoded
 
+pytestmark = pytest.mark.both
+
 PARIS = (48.8584, 2.2945)
 FIJI_WEST, FIJI_EAST = (-16.8, 179.9), (-16.8, -179.9)  # 21 km from each other
 NORTH, FAR_SIDE = (89.9, 0.0), (89.9, 180.0)  # 22 km, over the pole

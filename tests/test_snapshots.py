@@ -14,7 +14,9 @@ from storage import choosing, embedded, rows, segments, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
+from tests.databases import Databases
 
+pytestmark = pytest.mark.both  # but for what is FAISS's alone
 DIM = 16
 COUNT = 3000
 Vectors = NDArray[np.float32]
@@ -28,23 +30,23 @@ def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of `COUNT` vectors, whose snapshot is not yet published."""
-    folder = tmp_path_factory.mktemp("snapshots") / "library"
-    catalog = Catalog.open(folder, create=True)
+def large(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A library of `COUNT` vectors, whose snapshot is not yet published, and the URL of its catalog."""
+    folder, url = tmp_path_factory.mktemp("snapshots") / "library", databases.empty()
+    catalog = Catalog.open(folder, url, create=True)
     with catalog.batch() as batch:
         batch.add_root(b"/photos")
         batch.add_space("test", "test", "f" * 64, DIM, True)
         (space,) = batch.spaces()
     add(catalog, space, range(COUNT))
     catalog.close()
-    return folder
+    return folder, url
 
 
 @pytest.fixture
-def catalog(template: Path, tmp_path: Path) -> Iterator[Catalog]:
-    shutil.copytree(template, tmp_path / "library")
-    opened = Catalog.open(tmp_path / "library")
+def catalog(databases: Databases, large: tuple[Path, str], tmp_path: Path) -> Iterator[Catalog]:
+    shutil.copytree(large[0], tmp_path / "library")
+    opened = Catalog.open(tmp_path / "library", databases.copy(large[1]))
     yield opened
     opened.close()
 
@@ -65,9 +67,14 @@ def made(count: int, seed: int) -> Vectors:
 
 def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
     with catalog.batch() as batch:
-        ids = [batch.add_content(ContentRecord(b"%032d" % i, 1, 1, 1, "PNG")) for i in names]
-        for i, id in zip(names, ids, strict=True):
-            batch.put_file(FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id))
+        records = [ContentRecord(b"%032d" % i, 1, 1, 1, "PNG") for i in names]
+        known = batch.add_contents(records)
+        ids = [known[record.sha256] for record in records]
+        files = [
+            FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id)
+            for i, id in zip(names, ids, strict=True)
+        ]
+        batch.put_files(files, batch.contents_at(files))
         rows = zip(ids, made(len(names), seed), strict=True)
         batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
     return ids
@@ -103,6 +110,7 @@ def assert_equals_catalog(catalog: Catalog, space: SpaceRecord, index: VectorInd
     assert index.has(ids).all()
 
 
+@pytest.mark.sqlite
 def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
     catalog: Catalog, space: SpaceRecord
 ) -> None:
@@ -121,6 +129,7 @@ def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
     assert found / 500 > 0.95
 
 
+@pytest.mark.sqlite
 def test_words_far_from_all_pictures_take_part_in_the_tuning(
     catalog: Catalog, space: SpaceRecord
 ) -> None:
@@ -134,6 +143,7 @@ def test_words_far_from_all_pictures_take_part_in_the_tuning(
     assert effort(far) > effort(np.empty((0, DIM), np.float32))
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("k", [1, 10, 200, 2 * COUNT])
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.1, 0.5, 1])
 def test_a_filter_never_gives_fewer_results_than_there_are(
@@ -150,6 +160,7 @@ def test_a_filter_never_gives_fewer_results_than_there_are(
         assert cosines == pytest.approx(index.vectors(ids) @ query, abs=1e-5)
 
 
+@pytest.mark.sqlite
 def test_what_passes_may_lie_far_from_the_query(catalog: Catalog, space: SpaceRecord) -> None:
     snapshots.publish(catalog, space)
     index = load(catalog, space)
@@ -272,6 +283,7 @@ def test_a_snapshot_of_an_earlier_layout_is_written_anew(
     assert [Path(name).suffix for name in files(catalog)] == [".vectors"]
 
 
+@pytest.mark.sqlite
 def test_a_mapping_that_is_dropped_comes_back(
     catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +299,7 @@ def test_a_mapping_that_is_dropped_comes_back(
     assert len(dropped) > before
 
 
+@pytest.mark.sqlite
 def test_many_threads_get_what_one_gets(catalog: Catalog, space: SpaceRecord) -> None:
     snapshots.publish(catalog, space)
     index = load(catalog, space)

@@ -41,8 +41,10 @@ from storage.records import (
 )
 from storage.vectors import Allowed, VectorIndex, in_memory
 from tests.conftest import MakePicture, environment
+from tests.databases import Databases
 from tests.schemas import columns_of, indices_of, make_first
 
+pytestmark = pytest.mark.both
 DIM = 8
 
 
@@ -59,8 +61,14 @@ def as_stored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog.open(tmp_path / "library", create=True)
+def url(databases: Databases) -> str:
+    """Of the catalog; empty for SQLite."""
+    return databases.empty()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(tmp_path / "library", url, create=True)
     yield opened
     opened.close()
 
@@ -76,9 +84,14 @@ def space(catalog: Catalog) -> SpaceRecord:
 def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
     """Put files with vectors; the ids of their contents."""
     with catalog.batch() as batch:
-        ids = [batch.add_content(ContentRecord(b"%032d" % i, 1, 1, 1, "PNG")) for i in names]
-        for i, id in zip(names, ids, strict=True):
-            batch.put_file(FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id))
+        records = [ContentRecord(b"%032d" % i, 1, 1, 1, "PNG") for i in names]
+        known = batch.add_contents(records)
+        ids = [known[record.sha256] for record in records]
+        files = [
+            FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id)
+            for i, id in zip(names, ids, strict=True)
+        ]
+        batch.put_files(files, batch.contents_at(files))
         rows = zip(ids, unit(len(names), seed), strict=True)
         batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
     return ids
@@ -288,13 +301,15 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
         assert (view.roots(), view.change_seq()) == ([], 0)
 
 
-def test_a_second_writer_is_told_who_writes(catalog: Catalog) -> None:
+def test_a_second_writer_is_told_who_writes(catalog: Catalog, url: str) -> None:
     program = (
         "import sys, time; from pathlib import Path; from storage.catalog import Catalog\n"
-        "with Catalog.open(Path(sys.argv[1])).writer(): print('held', flush=True); time.sleep(60)"
+        "with Catalog.open(Path(sys.argv[1]), sys.argv[2]).writer(): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(
-        [sys.executable, "-c", program, catalog.folder], stdout=subprocess.PIPE, env=environment()
+        [sys.executable, "-c", program, catalog.folder, url],
+        stdout=subprocess.PIPE,
+        env=environment(),
     )
     assert holder.stdout is not None
     with holder.stdout:
@@ -310,6 +325,7 @@ def test_a_second_writer_is_told_who_writes(catalog: Catalog) -> None:
         pass
 
 
+@pytest.mark.sqlite
 def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: Path) -> None:
     folder = tmp_path / "library"
     with (
@@ -324,6 +340,7 @@ def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: 
 
 
 @pytest.mark.parametrize("where", ["header", "page"])
+@pytest.mark.sqlite
 def test_a_damaged_catalog_is_refused_and_left_as_it_is(
     catalog: Catalog, space: SpaceRecord, where: str
 ) -> None:
@@ -358,15 +375,16 @@ def test_nothing_is_written_to_a_catalog_that_turns_out_to_be_damaged(
         assert view.get_meta("written") is None
 
 
-def test_a_newer_schema_is_refused(catalog: Catalog) -> None:
+def test_a_newer_schema_is_refused(catalog: Catalog, url: str) -> None:
     with catalog.batch() as batch:
         batch.set_meta("schema_version", "99")
-    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 3"):
-        Catalog.open(catalog.folder)
+    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 4"):
+        Catalog.open(catalog.folder, url)
 
 
+@pytest.mark.sqlite
 def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -> None:
-    def m004_add_a_column(connection: Connection) -> None:
+    def m005_add_a_column(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
 
     path = catalog.folder / "catalog.sqlite"
@@ -375,10 +393,10 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
         opened,
         "it",
         lambda v: back_up(opened, path, f"v{v}"),
-        [*MIGRATIONS, m004_add_a_column],
+        [*MIGRATIONS, m005_add_a_column],
     )
     with opened.connect() as connection:
-        assert schema_version(connection) == 4
+        assert schema_version(connection) == 5
         connection.exec_driver_sql("SELECT colour FROM roots")
     (backup,) = catalog.folder.glob("*.backup")
     with (
@@ -389,6 +407,7 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
     opened.dispose()
 
 
+@pytest.mark.sqlite
 def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
     path = catalog.folder / "catalog.sqlite"
     as_new = columns_of(path), indices_of(path)
@@ -399,27 +418,30 @@ def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
     assert (columns_of(path), indices_of(path)) == as_new
 
 
+@pytest.mark.sqlite
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:
-    def m004_breaks(connection: Connection) -> None:
+    def m005_breaks(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
         raise ZeroDivisionError
 
     opened = engine.open_engine(catalog.folder / "catalog.sqlite", 1)
     with pytest.raises(ZeroDivisionError):
-        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m004_breaks])
+        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m005_breaks])
     with opened.connect() as connection:
-        assert schema_version(connection) == 3
+        assert schema_version(connection) == 4
         columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('roots')")
         assert "colour" not in set(columns.scalars())
     opened.dispose()
 
 
+@pytest.mark.sqlite
 def test_no_library_is_an_error_that_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(LibraryNotFoundError, match="make one with: glimpse build"):
         Library.open(tmp_path / "none", config=Config())
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.sqlite
 def test_a_network_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nnas:/x {tmp_path}/my\\040share nfs4 rw 0 0\n")
@@ -430,14 +452,14 @@ def test_a_network_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Catalog.open(tmp_path / "local", create=True).close()
 
 
-def test_two_programs_may_make_the_same_library_at_once(tmp_path: Path) -> None:
+def test_two_programs_may_make_the_same_library_at_once(tmp_path: Path, url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        ids = pool.map(_open_and_identify, [tmp_path / "library"] * 4)
+        ids = pool.starmap(_open_and_identify, [(tmp_path / "library", url)] * 4)
     assert len(set(ids)) == 1
 
 
-def _open_and_identify(folder: Path) -> str | None:
-    with closing(Catalog.open(folder, create=True)) as catalog, catalog.view() as view:
+def _open_and_identify(folder: Path, url: str) -> str | None:
+    with closing(Catalog.open(folder, url, create=True)) as catalog, catalog.view() as view:
         return view.get_meta("library_id")
 
 
@@ -446,6 +468,7 @@ def test_a_root_record_is_what_was_stored(catalog: Catalog, space: SpaceRecord) 
         assert view.roots() == [RootRecord(1, b"/photos", None)]
 
 
+@pytest.mark.sqlite
 def test_what_a_build_commits_is_sound(
     library: Library, library_folder: Path, photos: Path, picture: MakePicture
 ) -> None:

@@ -1,18 +1,21 @@
 """Tags: given by a model from a list, given and taken by hand, kept, and asked for."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from indexer import BuildOptions, Filter, Library
+from indexer import BuildOptions, Config, Filter, Library
 from indexer.errors import GlimpseError, LibraryLockedError, NoTextError, QueryError, UsageError
 from indexer.prompts import class_vectors
 from indexer.tagging.labels import default_labels, parse_labels
 from indexer.tagging.scoring import above_words, confidences, proven
 from storage.catalog import Catalog
 from tests.conftest import MakePicture, Run
+
+pytestmark = pytest.mark.both
 
 COLOURS = ("red", "green", "blue", "yellow")
 
@@ -106,7 +109,7 @@ def test_copies_share_their_tags(colours: Library, photos: Path, picture: MakePi
 
 
 def test_a_build_tags_what_is_new_by_the_same_list(
-    colours: Library, photos: Path, picture: MakePicture, library_folder: Path
+    colours: Library, photos: Path, picture: MakePicture, library_folder: Path, config: Config
 ) -> None:
     colours.tag(["red", "blue"])
     colours.remove_tag([id_of(colours, "red.png")], "red")
@@ -114,7 +117,7 @@ def test_a_build_tags_what_is_new_by_the_same_list(
     picture("new.png", "blue", mark=700)
     for exported in library_folder.glob("models/*/text.onnx"):
         exported.unlink()  # the words need not be read again
-    with Library.open(library_folder) as again:
+    with Library.open(library_folder, config=config) as again:
         again.build([photos])
         assert labels_of(again, "new.png") == ["blue"]
         assert again.all_tags() == before | {"blue": 2}
@@ -169,9 +172,10 @@ def test_damaged_vectors_of_labels_are_made_again(colours: Library, library_fold
 
 
 def test_a_model_waits_for_a_build_and_a_hand_does_not(
-    colours: Library, library_folder: Path
+    colours: Library, library_folder: Path, config: Config
 ) -> None:
-    with Catalog.open(library_folder).writer():
+    catalog = Catalog.open(library_folder, config.library.catalog)
+    with closing(catalog), catalog.writer():
         with pytest.raises(LibraryLockedError):
             colours.tag(["red"])
         colours.add_tag([id_of(colours, "red.png")], "mine")

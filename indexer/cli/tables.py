@@ -58,9 +58,10 @@ def out_of_reach(report: BuildReport) -> Iterator[str]:
 def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:
     """Roots, spaces and sizes."""
     states = list(State)
-    roots = Table(
-        "root", *states, "", box=None, title=f"library {status.folder}", title_justify="left"
-    )
+    title = f"library {status.folder}"
+    if status.catalog != str(status.folder):
+        title += f", catalog {status.catalog}"
+    roots = Table("root", *states, "", box=None, title=title, title_justify="left")
     for root in status.roots:
         counts = [str(root.counts.get(state, 0)) for state in states]
         roots.add_row(printable(root.path), *counts, root.offline_reason or "")

@@ -4,7 +4,7 @@ All is of one moment of the library. What is in memory is a few thousand photos.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -72,14 +72,14 @@ def export_vectors(
     kind, origin = KINDS[options.layout], Origin.of(space)
     manifest.begin(folder, kind.names)
     writer = kind.writer(folder, origin, options, total)
-    rows, done = Departures(view, space, where), 0
-    sizes = writer.shards()
-    for number, size in enumerate(sizes):
-        with writer.shard(number, len(sizes), size) as put:
-            for count in _pieces(size):
-                put(rows.take(count))
-                done += count
-                on_step("exporting", done, total)
+    sizes, done = writer.shards(), 0
+    with closing(Departures(view, space, where)) as rows:
+        for number, size in enumerate(sizes):
+            with writer.shard(number, len(sizes), size) as put:
+                for count in _pieces(size):
+                    put(rows.take(count))
+                    done += count
+                    on_step("exporting", done, total)
     writer.finish()
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in writer.files()}
     places = not options.no_places

@@ -94,8 +94,9 @@ class Importing:
         known = self._look(joining)
         whereabouts = Watch(self._on_step).over(source.whereabouts(), source.count, "looking")
         placing = Placing(folder, self._options.root, whereabouts, known)
+        settings = self._config.library
         catalog = Catalog.open(
-            self._library, create=True, busy_timeout_s=self._config.library.busy_timeout_s
+            self._library, settings.catalog, create=True, busy_timeout_s=settings.busy_timeout_s
         )
         try:
             with catalog.writer():
@@ -107,10 +108,11 @@ class Importing:
 
     def _look(self, joining: Joining) -> list[bytes]:
         """Find the space; the roots that the library has."""
-        if not Catalog.exists(self._library):
+        url = self._config.library.catalog
+        if not Catalog.exists(self._library, url):
             joining.check(None)
             return []
-        catalog = Catalog.open(self._library)
+        catalog = Catalog.open(self._library, url)
         try:
             with catalog.view() as view:
                 joining.check(view)

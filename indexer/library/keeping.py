@@ -77,7 +77,7 @@ class Keeping(Opened):
         Watcher(around, paths, debounce_s, stop or threading.Event(), on_build, notify).run()
 
     def _roots(self) -> list[RootRecord]:
-        if not Catalog.exists(self.folder):
+        if not Catalog.exists(self.folder, self._config.library.catalog):
             return []
         with self._catalog().view() as view:
             return view.roots()
@@ -97,7 +97,9 @@ class Keeping(Opened):
 
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(), "status", lambda: library_status(view, self.folder)
+                view.change_seq(),
+                "status",
+                lambda: library_status(view, self.folder, self._catalog().name),
             )
 
     def space(self, name: str | None = None) -> SpaceStatus:
@@ -111,7 +113,7 @@ class Keeping(Opened):
         """Bytes on disk by part; looks at every file of the library."""
         from indexer.status import sizes
 
-        return sizes(self.folder)
+        return sizes(self._catalog())
 
     def verify(
         self,
@@ -130,8 +132,8 @@ class Keeping(Opened):
         from indexer.verification.findings import VerifyReport
         from indexer.verification.run import find_damage, verify
 
-        Catalog.require(self.folder)
-        damage = find_damage(self.folder, on_step)
+        Catalog.require(self.folder, self._config.library.catalog)
+        damage = find_damage(self.folder, self._config.library.catalog, on_step)
         if damage:
             return VerifyReport({}, damage=damage)
         catalog = self._catalog()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from indexer.config import Config
+from indexer.config import Config, LibraryConfig
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
@@ -69,9 +69,10 @@ class Opened:
         """
         config = config or Config.load()
         path = Path(os.path.expanduser(folder)) if folder is not None else config.library.folder()
-        if deferred or (create and not Catalog.exists(path)):
+        settings = config.library
+        if deferred or (create and not Catalog.exists(path, settings.catalog)):
             return cls(path, config, None)
-        return cls(path, config, Catalog.open(path, busy_timeout_s=config.library.busy_timeout_s))
+        return cls(path, config, _open(path, settings))
 
     def close(self) -> None:
         """Let go of the catalog."""
@@ -112,7 +113,9 @@ class Opened:
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""
         if self._opened is None:
-            self._opened = Catalog.open(
-                self.folder, busy_timeout_s=self._config.library.busy_timeout_s
-            )
+            self._opened = _open(self.folder, self._config.library)
         return self._opened
+
+
+def _open(folder: Path, settings: LibraryConfig) -> Catalog:
+    return Catalog.open(folder, settings.catalog, busy_timeout_s=settings.busy_timeout_s)

@@ -22,10 +22,9 @@ from indexer.verification.maps import check_maps
 from indexer.verification.models import check_models
 from indexer.verification.snapshots import check_snapshots
 from indexer.verification.thumbnails import check_thumbnails
-from storage import lookup, perceptual, restoring, truth
+from storage import lookup, perceptual
 from storage.catalog import Catalog
-from storage.engine import CATALOG
-from storage.locking import is_being_written
+from storage.diagnosis import diagnose
 from storage.snapshots import SNAPSHOTS
 
 __all__ = ["find_damage", "verify"]
@@ -34,20 +33,22 @@ UNSETTLED = (
     "another process is writing to the library, so files that belong to nothing were not looked for"
 )
 
+NO_BACKUPS = (
+    "Glimpse makes no copies of a catalog on PostgreSQL, so none were checked; pg_dump makes them"
+)
+
 Check = Callable[[Ledger, bool], object]
 """Looks at one part, and repairs it where the ledger says so; the second says whether nobody else writes."""
 
 
-def find_damage(folder: Path, on_step: OnStep) -> Damage | None:
+def find_damage(folder: Path, url: str, on_step: OnStep) -> Damage | None:
     """What is wrong with the catalog of the library in `folder`, which is not opened for it; None for nothing.
 
     Raises StorageError for one that cannot be read, and LibraryVersionError.
     """
-    catalog = folder / CATALOG
-    found = truth.damage(catalog, on_step)
+    found, remedy = diagnose(folder, url, (SNAPSHOTS, MAPS), on_step)
     if not found:
         return None
-    remedy = restoring.find_remedy(catalog, (SNAPSHOTS, MAPS), on_step)
     passed_over = {str(path): reason for path, reason in remedy.passed_over}
     return Damage(tuple(found), remedy.backup, passed_over, remedy.commands)
 
@@ -66,10 +67,10 @@ def verify(
     Raises LibraryLockedError where it would repair and another process writes.
     """
     began = time.monotonic()
-    settled = not is_being_written(catalog.folder)
+    settled = not catalog.is_being_written()
     if not settled and not dry_run:
         with catalog.writer():  # which says who writes
-            raise LibraryLockedError(f"{catalog.folder} was locked just now; try again")
+            raise LibraryLockedError(f"{catalog.name} was locked just now; try again")
     parts = _parts(catalog, config, spaces, on_step, notify)
     checked, found = _counts(catalog), list[Finding]()
     faulty = list[Check]()
@@ -81,7 +82,7 @@ def verify(
         faulty += [part] if ledger.findings() else []
     if faulty and not dry_run:
         found = _repair(catalog, faulty)
-    notes = () if settled else (UNSETTLED,)
+    notes = (*(() if settled else (UNSETTLED,)), *((NO_BACKUPS,) if catalog.is_shared else ()))
     return VerifyReport(checked, tuple(found), None, notes, time.monotonic() - began)
 
 
@@ -117,7 +118,8 @@ def _parts(
     def backups(ledger: Ledger, settled: bool) -> None:
         check_backups(catalog, config.library, ledger, on_step, settled=settled)
 
-    return [models, snapshots, maps, partial(_check_hashes, catalog), thumbnails, backups]
+    found: list[Check] = [models, snapshots, maps, partial(_check_hashes, catalog), thumbnails]
+    return found if catalog.is_shared else [*found, backups]
 
 
 def _check_hashes(catalog: Catalog, ledger: Ledger, settled: bool) -> None:

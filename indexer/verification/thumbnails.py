@@ -64,7 +64,14 @@ def check_thumbnails(
         for first in Watch(on_step).over(range(FOLDERS), FOLDERS, "folders of thumbnails"):
             with catalog.view() as view:
                 known = lookup.hashes_from(view, first)
-            check = _Folder(folder / f"{first:02x}", known, config.thumbnails, ledger, settled)
+            check = _Folder(
+                folder / f"{first:02x}",
+                known,
+                config.thumbnails,
+                ledger,
+                settled,
+                catalog.is_shared,
+            )
             lacking += check.run(pool)
     if lacking and ledger.repairing:
         _make_again(catalog, config, lacking, ledger, on_step)
@@ -77,13 +84,21 @@ class _Folder:
     """One of the folders that thumbnails are spread over, with the contents that belong there."""
 
     def __init__(
-        self, folder: Path, known: Mapping[bytes, bool], wanted: bool, ledger: Ledger, settled: bool
+        self,
+        folder: Path,
+        known: Mapping[bytes, bool],
+        wanted: bool,
+        ledger: Ledger,
+        settled: bool,
+        others_build: bool,
     ) -> None:
         self._folder = folder
         self._known = known
         self._wanted = wanted
         self._ledger = ledger
         self._settled = settled
+        self._others_build = others_build
+        """Whether photos may have come in on another machine, which has made its own thumbnails of them."""
 
     def run(self, pool: ThreadPoolExecutor) -> Iterator[_Lacking]:
         """Check what is there; what is lacking then."""
@@ -101,7 +116,7 @@ class _Folder:
                 take_away(path, "thumbnails", what, self._ledger, LATER)
             elif self._cleared(path, what):
                 yield _Lacking(sha256, edge, what)
-        for sha256 in self._known:
+        for sha256 in () if self._others_build else self._known:
             for edge in EDGES:
                 if self._is_wanted(sha256, edge) and (sha256, edge) not in seen:
                     yield _Lacking(sha256, edge, "missing")

@@ -128,7 +128,7 @@ def test_ten_thousand_skipped_files_are_searched_at_once(shelf: Shelf, tab: Page
         for number in range(10_000):
             name, seen = b"%05d.jpg" % number, Signature(1, 1, 1, 1)
             reason = "the picture is truncated" if number % 2 else "no picture"
-            batch.put_file(FileRecord(root, b"", name, seen, 1, None, reason))
+            batch.put_files([FileRecord(root, b"", name, seen, 1, None, reason)], [])
     catalog.close()
     tab.reload()
     expect(tab.get_by_text(re.compile(r"^10,\d{3} of 10,\d{3} files$"))).to_be_visible()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer import Config, Library
+from indexer import Library
 from tests.conftest import MakePicture
+from tests.databases import Databases, on
 from tests.pictures import camera_file
 
 PARIS = (48.85, 2.35)
@@ -31,9 +32,8 @@ def built(library: Library, photos: Path, picture: MakePicture) -> Library:
 
 
 @pytest.fixture
-def empty(template: Path, tmp_path: Path) -> Iterator[Library]:
+def empty(databases: Databases, template: Path, tmp_path: Path) -> Iterator[Library]:
     """Another library, which has the model `tiny` and no photos."""
     folder = tmp_path / "other"
-    shutil.copytree(template, folder)
-    with Library.open(folder, config=Config()) as opened:
+    with Library.open(folder, config=on(databases.library(template, folder))) as opened:
         yield opened

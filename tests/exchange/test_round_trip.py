@@ -14,12 +14,14 @@ from storage.catalog import Catalog
 from storage.embedded import halves
 from tests.conftest import MakePicture, environment
 
+pytestmark = pytest.mark.both
+
 LAYOUTS = ["parquet", "clip-retrieval", "fiftyone"]
 
 
 def stored(library: Library) -> list[bytes]:
     """The vectors as the catalog has them, by photo."""
-    catalog = Catalog.open(library.folder)
+    catalog = Catalog.open(library.folder, library._config.library.catalog)
     with catalog.view() as view:
         [space] = view.spaces()
         ids, rows = halves(view, space, after=0)
@@ -135,6 +137,7 @@ def test_a_file_that_changed_since_is_left_out_and_named(
     assert "the vector is of other bytes" in line
 
 
+@pytest.mark.sqlite
 def test_an_import_that_was_killed_goes_on(
     built: Library, empty: Library, photos: Path, picture: MakePicture, tmp_path: Path
 ) -> None:

@@ -1,0 +1,108 @@
+"""A catalog in a file of the library's folder, by SQLite."""
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from storage import engine, wal
+from storage.backups import back_up, backups, drop_backups, is_due
+from storage.errors import StorageError
+from storage.homes import mark_of
+from storage.locking import is_being_written, writer_lock
+from storage.migrations import create_schema
+
+__all__ = ["SqliteBackend"]
+
+
+class SqliteBackend:
+    """SQLite, with copies of the file beside it."""
+
+    home = ""
+
+    def __init__(self, folder: Path, busy_timeout_s: float) -> None:
+        self.folder = folder
+        self._path = folder / engine.CATALOG
+        self._busy_timeout_s = busy_timeout_s
+
+    @property
+    def name(self) -> str:
+        return str(self.folder)
+
+    @cached_property
+    def reads(self) -> Engine:
+        return engine.open_engine(self._path, self._busy_timeout_s)
+
+    @cached_property
+    def writes(self) -> Engine:
+        return self.reads.execution_options(write=True)
+
+    def exists(self) -> bool:
+        """Whether a library lies in the folder, be it the copies of its catalog alone."""
+        return self._path.exists() or bool(backups(self._path))
+
+    def connect(self) -> None:
+        if mark := mark_of(self.folder):
+            raise StorageError(
+                f"{self.folder} belongs to the catalog {mark.catalog}; name it as `catalog` under [library] in "
+                f"config.toml, or name another folder with --library"
+            )
+        if self.exists() and not self._path.exists():
+            raise engine.damaged(self._path, "it is missing")
+        engine.refuse_network_folder(self.folder)
+        if wal.lost_commits(self._path):
+            raise engine.damaged(self._path, wal.LOST)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Two processes may come to an empty folder at once; the one that gets the write lock second
+        # finds the schema there.
+        with self.writes.begin() as connection:
+            if not connection.dialect.has_table(connection, "meta"):
+                if backups(self._path):  # of a library that was here
+                    raise engine.damaged(self._path, "it is empty")
+                create_schema(connection, uuid.uuid4().hex)
+
+    def close(self) -> None:
+        if "reads" in vars(self):
+            self.reads.dispose()
+
+    def check(self) -> None:
+        engine.check(self.reads, self._path)
+
+    @contextmanager
+    def writing(self, timeout_s: float = 0) -> Iterator[None]:
+        with writer_lock(self.folder, timeout_s):
+            yield
+
+    def is_being_written(self) -> bool:
+        return is_being_written(self.folder)
+
+    def admit(self, connection: Connection) -> None:
+        pass  # the kernel keeps the lock as long as the process
+
+    def back_up_before(self, version: int) -> object:
+        return back_up(self.reads, self._path, f"v{version}")
+
+    def needs_backup(self, every_days: int) -> bool:
+        return is_due(self._path, every_days)
+
+    def back_up(self, keep: int) -> Path:
+        return back_up(self.reads, self._path, keep=keep)
+
+    def drop_backups(self) -> None:
+        """Those made before a migration too."""
+        drop_backups(self._path)
+
+    def vacuum(self) -> None:
+        with engine.errors_as_ours(self._path), self.reads.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def size(self) -> int:
+        """With its log, and its copies."""
+        return sum(file.stat().st_size for file in self.folder.glob(f"{engine.CATALOG}*"))
