@@ -251,6 +251,7 @@ class _Run:
                 catalog,
                 space,
                 self._options,
+                self._thumbnails if self._config.build.thumbnails else None,
                 self._listener.on_progress,
                 self._listener.notify,
             )

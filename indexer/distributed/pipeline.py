@@ -27,6 +27,7 @@ from indexer.errors import GlimpseError, PictureError, UsageError
 from indexer.feed import Outcome
 from indexer.pictures.decoding import Decoded
 from indexer.pictures.metadata import Metadata
+from indexer.pictures.thumbnails import Thumbnails
 from indexer.planning import Pending, RootPlan
 from indexer.roots import covers
 from indexer.spaces import Spaces
@@ -58,13 +59,14 @@ class DistributedPipeline:
         catalog: Catalog,
         space: SpaceRecord,
         options: BuildOptions,
+        thumbnails: Thumbnails | None,
         on_progress: Callable[[Progress], object],
         notify: Notify,
     ) -> None:
         self._folder, self._config, self._spaces = folder, config, spaces
         self._catalog, self._space, self._options = catalog, space, options
         self._notify = notify
-        self._committer = Committer(catalog, space, on_progress)
+        self._committer = Committer(catalog, space, on_progress, thumbnails)
         self.report = self._committer.report
         place = options.shards or str(folder / SHARDS)
         self._store = Store(place, space.fingerprint)
@@ -236,4 +238,5 @@ def _result(view: View, row: Row) -> int | Decoded | PictureError | None:
         row.format,
         row.metadata or Metadata(),
         row.phash,
+        row.thumbnails,
     )

@@ -5,9 +5,9 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ DESCRIBED: dict[str, pa.DataType] = {
 }
 
 
+THUMBNAIL = pa.struct([("edge", pa.int32()), ("jpeg", pa.binary())])
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What became of a file: its picture with a vector, bytes that were embedded already, or a reason."""
@@ -65,6 +68,8 @@ class Row:
     metadata: Metadata | None = None
     vector: Vector | None = None
     """(dim,), of length 1; None for a picture that the model cannot do."""
+    thumbnails: Mapping[int, bytes] = field(default_factory=dict)
+    """JPEGs by edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ def _schema(space: SpaceRecord) -> pa.Schema:
         *((name, pa.int64()) for name in SEEN),
         ("format", pa.string()),
         *DESCRIBED.items(),
+        ("thumbnails", pa.list_(THUMBNAIL)),
         ("vector", pa.list_(pa.from_numpy_dtype(VECTOR_DTYPE), space.dim)),
     ]
     return pa.schema(columns, metadata={ABOUT: json.dumps(about)})
@@ -124,7 +130,9 @@ def _told(row: Row) -> dict[str, Any]:
     own = {n: getattr(row, n) for n in (*BINARY, *SEEN, "is_new", "known", "reason", "format")}
     described = asdict(row.metadata) if row.metadata else dict.fromkeys(DESCRIBED)
     url = path.decode("utf-8", "backslashreplace")
-    return {**own, **asdict(row.signature), **described, "url": url, "read_at_ns": row.read_at_ns}
+    thumbnails = [{"edge": edge, "jpeg": jpeg} for edge, jpeg in row.thumbnails.items()]
+    own |= {"url": url, "read_at_ns": row.read_at_ns, "thumbnails": thumbnails}
+    return {**own, **asdict(row.signature), **described}
 
 
 def _vectors(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
@@ -160,7 +168,10 @@ def _row(told: dict[str, Any], vector: Vector | None) -> Row:
     stamps = {name: told.pop(name) for name in NUMBERS if name != "read_at_ns"}
     described = {name: told.pop(name) for name in DESCRIBED}
     metadata = Metadata(**described) if told["sha256"] and not told["known"] else None
-    return Row(**told, signature=Signature(**stamps), metadata=metadata, vector=vector)
+    made = {each["edge"]: each["jpeg"] for each in told.pop("thumbnails")}
+    return Row(
+        **told, signature=Signature(**stamps), metadata=metadata, vector=vector, thumbnails=made
+    )
 
 
 class Store:

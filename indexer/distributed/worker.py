@@ -35,6 +35,9 @@ from storage.records import SpaceRecord
 
 __all__ = ["Embedding", "Job"]
 
+NONE_THERE = Path("/nonexistent")
+"""A folder in which every thumbnail is missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -154,12 +157,15 @@ class Embedding:
     def _decoders(self) -> DecodePool:
         if self._pool is None:
             build, preprocessing = self._job.build, self._model().preprocessing
+            # Of none is it known here whether it is there; and pictures are decoded as large as on one machine.
+            thumbnails = NONE_THERE if build.thumbnails else None
             self._pool = DecodePool(
                 preprocessing,
                 self._limits,
                 self._job.decoders,
                 build.decode_timeout_s,
                 ahead=build.batch_size,
+                thumbnails=thumbnails,
             )
         return self._pool
 
@@ -246,6 +252,7 @@ def _seen(item: Item, read_at: int, decoded: Decoded, vector: Vector | None) -> 
         phash=decoded.phash,
         metadata=decoded.metadata,
         vector=vector,
+        thumbnails=decoded.thumbnails,
     )
 
 
