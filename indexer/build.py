@@ -95,7 +95,7 @@ class _Run:
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if self._is_distributed:
-            from indexer.distributed.cluster import check  # deferred: Ray is an extra
+            from indexer.distributed.reach import check  # deferred: Ray is an extra
 
             check(self._options.ray_address)
         elif remote := [path for path in paths if is_url(path) and is_url(folder_of(str(path)))]:
@@ -123,12 +123,13 @@ class _Run:
         folders = [root.path for root in roots]
         if self._is_distributed:
             return folders
-        left_out = [os.fsdecode(path) for path in folders if is_url(path)]
-        if left_out:
-            self._listener.notify(
-                f"left as they are, since URLs are built with --engine ray: {', '.join(left_out)}"
-            )
-        return local_only(folders)
+        here = local_only(folders)
+        if left_out := ", ".join(os.fsdecode(path) for path in folders if is_url(path)):
+            line = f"{left_out}: URLs are built with --engine ray"
+            if not here:
+                raise UsageError(line)
+            self._listener.notify(line)
+        return here
 
     @property
     def _is_distributed(self) -> bool:

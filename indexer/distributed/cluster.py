@@ -7,11 +7,9 @@ given out again: a page is done when its shard is there.
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +18,10 @@ from typing import Any
 from indexer.distributed.pages import Page
 from indexer.distributed.shards import Shard
 from indexer.distributed.worker import Embedding, Job
-from indexer.errors import GlimpseError, UsageError
+from indexer.errors import GlimpseError
 
-__all__ = ["Cluster", "check", "connected"]
+__all__ = ["Cluster", "connected"]
 
-REACH_S = 5.0
 UNDER_WAY = 4
 """Pages for each worker that are given out at once: one that it embeds, and some that wait."""
 TRIES = 5
@@ -40,25 +37,6 @@ OURS = {
 """Unless the user has set them: nothing is sent home, and the terminal is the user's."""
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """As Ray does elsewhere than on Linux: it then listens on 127.0.0.1 and nowhere else."""
-
-
-def check(address: str | None) -> None:
-    """Raise GlimpseError where Ray is not installed, or nothing answers at the address of a cluster."""
-    if find_spec("ray") is None or find_spec("fsspec") is None:
-        raise GlimpseError("Ray is not installed; pip install 'glimpse[ray]'")
-    if address is None or address == "auto":
-        return
-    host, mark, port = address.rpartition(":")
-    if "://" in address or not (mark and host and port.isdecimal()):
-        raise UsageError(
-            f"ray-address {address!r}: it is HOST:PORT of the cluster's head (6379 as a rule), or auto"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
-    except (OSError, OverflowError) as error:
-        raise GlimpseError(
-            f"no cluster of Ray's answers at {address} ({error}); start one with: ray start --head"
-        ) from error
 
 
 @contextmanager
@@ -260,10 +238,7 @@ def _rows(
     ray: ModuleType, holder: Any, job: Job, most: int, on_cards: bool
 ) -> Iterator[dict[str, Any]]:
     """What workers answer, a row a page."""
-    context = ray.data.DataContext.get_current().copy()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.target_max_block_size = 1  # bytes: a page goes on its way alone, as soon as it is there
-    with ray.data.DataContext.current(context):
+    with _context(ray.data.DataContext.get_current()):
         pages = ray.data.read_datasource(_source(holder), override_num_blocks=1, num_cpus=0.1)
         answers = pages.map_batches(
             Embedding,
@@ -277,6 +252,24 @@ def _rows(
         for batch in answers.iter_batches(batch_size=None, prefetch_batches=0):
             for i in range(len(batch["number"])):
                 yield {name: _plain(column[i]) for name, column in batch.items()}
+
+
+@contextmanager
+def _context(context: Any) -> Iterator[None]:
+    """How Ray Data is to go about it; what the caller's program has set comes back."""
+    ours = {
+        "enable_progress_bars": False,
+        "print_on_execution_start": False,
+        "target_max_block_size": 1,  # bytes: a page goes on its way alone, as soon as it is there
+    }
+    before = {name: getattr(context, name) for name in ours}
+    try:
+        for name, value in ours.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 def _source(holder: Any) -> Any:

@@ -26,6 +26,9 @@ class Spool:
         self._file = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115
         self._count = 0
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def append(self, item: Pending) -> None:
         """Add one."""
         known = item.signature

@@ -18,7 +18,7 @@ import numpy as np
 from indexer.build_options import BuildOptions
 from indexer.committing import Committed, Committer, Progress, Vectors
 from indexer.config import Config
-from indexer.distributed.cluster import Cluster, check, connected
+from indexer.distributed.cluster import Cluster, connected
 from indexer.distributed.pages import Item, Spool, pages_of
 from indexer.distributed.shards import VERSION, Row, Shard, Store, name_of, unpack
 from indexer.distributed.worker import Job
@@ -38,7 +38,7 @@ from storage.exchange import sized_hashes
 from storage.records import RootRecord, SpaceRecord
 from storage.view import View
 
-__all__ = ["DistributedPipeline", "check"]
+__all__ = ["DistributedPipeline"]
 
 SHARDS = "shards"
 """Where they lie in the library's folder while nothing else is said; they go once they are taken in."""
