@@ -79,6 +79,9 @@ def _quiet_ray() -> ModuleType:
         logger.setLevel(logging.CRITICAL)
         for handler in logger.handlers:
             handler.setLevel(logging.CRITICAL)
+    # Whatever it is told, Ray prints on standard output that a worker died; there is no other way to stop that.
+    if hasattr(ray._private.worker, "_worker_logs_enabled"):
+        ray._private.worker._worker_logs_enabled = False
     return ray
 
 
@@ -238,6 +241,7 @@ def _rows(
     ray: ModuleType, holder: Any, job: Job, most: int, on_cards: bool
 ) -> Iterator[dict[str, Any]]:
     """What workers answer, a row a page."""
+    first = min(most, int(ray.cluster_resources().get("GPU" if on_cards else "CPU", 1)) or 1)
     with _context(ray.data.DataContext.get_current()):
         pages = ray.data.read_datasource(_source(holder), override_num_blocks=1, num_cpus=0.1)
         answers = pages.map_batches(
@@ -245,7 +249,7 @@ def _rows(
             fn_constructor_args=(job,),
             batch_size=1,
             batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=first, max_size=most),
             num_cpus=1 if on_cards else SHARE,
             num_gpus=1 if on_cards else None,
         )
