@@ -204,12 +204,22 @@ def test_a_worker_that_is_killed_loses_nothing(
 
 
 def test_a_driver_that_is_killed_has_nothing_embedded_twice(
-    cluster: str, library_folder: Path, undisturbed: Path, many: Path, glimpse: Run, tmp_path: Path
+    cluster: str,
+    library_folder: Path,
+    undisturbed: Path,
+    many: Path,
+    glimpse: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     shards = tmp_path / "shards"
     on_ray = ["--engine", "ray", "--ray-address", cluster, "--shards", str(shards)]
     command = [sys.executable, "-m", "indexer", "build", str(many)]
+    monkeypatch.setenv(
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"
+    )  # that cluster is on loopback alone
+    deadline = time.monotonic() + 240
     with subprocess.Popen(
         [*command, *on_ray, "--library", str(library_folder)],
         cwd=tmp_path,
@@ -219,6 +229,9 @@ def test_a_driver_that_is_killed_has_nothing_embedded_twice(
     ) as driver:
         while len(list(shards.rglob("*.parquet"))) < 2:
             assert driver.poll() is None
+            if time.monotonic() > deadline:
+                driver.kill()
+                pytest.fail("nothing is embedded")
             time.sleep(0.01)
         driver.kill()
     finished = {path.name for path in shards.rglob("*.parquet")}

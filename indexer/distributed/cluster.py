@@ -8,7 +8,7 @@ given out again: a page is done when its shard is there.
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -42,18 +42,37 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 @contextmanager
 def connected(address: str | None) -> Iterator["Cluster"]:
     """A cluster, as long as it is needed: one that this process has joined, the one at the address, or one here."""
-    for name, value in (OURS if address else OURS | LOOPBACK).items():
-        os.environ.setdefault(name, value)
-    ray = _quiet_ray()
-    if ray.is_initialized():
-        yield Cluster(ray)
-        return
+    with _environment(OURS if address else OURS | LOOPBACK):
+        ray = _quiet_ray()
+        if ray.is_initialized():
+            yield Cluster(ray)
+            return
+        constants, worker = ray._private.ray_constants, ray._private.worker
+        reaches_out = constants.ENABLE_RAY_CLUSTER
+        if not address:  # as LOOPBACK says, which is read when Ray is imported: the caller may have done so before
+            constants.ENABLE_RAY_CLUSTER = False
+        # Whatever it is told, Ray prints on standard output that a worker died; there is no other way to stop that.
+        printed, worker._worker_logs_enabled = worker._worker_logs_enabled, False
+        try:
+            with _standard_error_aside():
+                _join(ray, address)
+            yield Cluster(ray)
+        finally:
+            ray.shutdown()
+            worker._worker_logs_enabled = printed
+            constants.ENABLE_RAY_CLUSTER = reaches_out
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Values for what is started meanwhile, where the user has not set them."""
+    ours = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
-        with _standard_error_aside():
-            _join(ray, address)
-        yield Cluster(ray)
+        yield
     finally:
-        ray.shutdown()
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def _join(ray: ModuleType, address: str | None) -> None:
@@ -79,9 +98,6 @@ def _quiet_ray() -> ModuleType:
         logger.setLevel(logging.CRITICAL)
         for handler in logger.handlers:
             handler.setLevel(logging.CRITICAL)
-    # Whatever it is told, Ray prints on standard output that a worker died; there is no other way to stop that.
-    if hasattr(ray._private.worker, "_worker_logs_enabled"):
-        ray._private.worker._worker_logs_enabled = False
     return ray
 
 

@@ -9,8 +9,10 @@ the next build takes in the shards that it finds, before it compares folders wit
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +101,7 @@ class DistributedPipeline:
             with connected(self._options.ray_address) as cluster:
                 self._embed(cluster, plans)
         if self._options.shards:
-            self._store.publish(self._space)
+            self._publish()
         self._committer.conclude(plans)
 
     def _embed(self, cluster: Cluster, plans: Sequence[RootPlan]) -> None:
@@ -176,10 +178,21 @@ class DistributedPipeline:
                 return Committed(0, {})
             outcomes, vectors = self._outcomes(view, rows)
 
+        shard = told or Shard(key, len(rows), len(data), hashlib.sha256(data).hexdigest())
+
         def remember(batch: Batch) -> None:
-            batch.set_meta(TAKEN + key, str(len(rows)))
+            batch.set_meta(TAKEN + key, json.dumps(asdict(shard)))
 
         return self._committer.commit(outcomes, vectors, remember)
+
+    def _publish(self) -> None:
+        with self._catalog.view() as view:
+
+            def known(key: str) -> Shard | None:
+                said = view.get_meta(TAKEN + key)
+                return Shard(**json.loads(said)) if said else None
+
+            self._store.publish(self._space, known)
 
     def _is_taken(self, view: View, key: str) -> bool:
         return view.get_meta(TAKEN + key) is not None

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -260,9 +260,9 @@ class Store:
         rows = pq.ParquetFile(io.BytesIO(data)).metadata.num_rows
         return Shard(key, rows, len(data), hashlib.sha256(data).hexdigest())
 
-    def publish(self, space: SpaceRecord) -> int:
-        """Write the manifest of the shards that are there; how many."""
-        shards = [shard for key in self.names() if (shard := self.shard(key))]
+    def publish(self, space: SpaceRecord, known: Callable[[str], Shard | None]) -> int:
+        """Write the manifest of the shards that are there; how many. Those that are not `known` are read for it."""
+        shards = [shard for key in self.names() if (shard := known(key) or self.shard(key))]
         said = {
             "kind": KIND,
             "version": VERSION,

@@ -35,6 +35,8 @@ from storage.records import SpaceRecord
 
 __all__ = ["Embedding", "Job"]
 
+AT_ONCE = 8
+"""Pictures that a processor embeds together: decoders wait at the end of a page, and the model at its beginning."""
 NONE_THERE = Path("/nonexistent")
 """A folder in which every thumbnail is missing."""
 
@@ -61,6 +63,8 @@ class Embedding:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._limits = job.build.limits()
+        size = job.build.batch_size
+        self._at_once = min(size, AT_ONCE) if job.runtime.device == "cpu" else size
         self._embedder: Embedder | None = None
         self._store: Store | None = None
         self._pool: DecodePool | None = None
@@ -109,7 +113,7 @@ class Embedding:
                     continue
                 waiting.append((item, read_at, result))
                 fresh = {d.sha256 for _, _, d in waiting} - vectors.keys()
-                if len(fresh) == self._job.build.batch_size:
+                if len(fresh) == self._at_once:
                     yield from self._embedded(waiting, vectors)
                     waiting = []
             yield from self._embedded(waiting, vectors)
