@@ -147,6 +147,10 @@ bench-indexing: .venv/installed-dev
 bench-isolation: .venv/installed-dev
 	$(BIN)/python -m benchmarks.isolation $(PHOTOS) --out benchmarks/results/isolation.json
 
+## bench-ray: a cluster of Ray's on this machine beside a build without it, workers killed, pictures behind an S3 server
+bench-ray: .venv/installed-dev
+	nice -n 19 $(BIN)/python -m benchmarks.ray $(PHOTOS) --out benchmarks/results/ray.json
+
 ## bench-gpu: images a second on a graphics card, and how busy building keeps it
 bench-gpu: .venv/installed-dev
 	$(BIN)/python -m benchmarks.gpu $(PHOTOS) --out benchmarks/results/gpu.json

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Spent", "cpu_seconds", "memory_kb", "spend"]
+__all__ = ["Spent", "cpu_seconds", "descendants", "memory_kb", "spend"]
 
 EVERY_S = 0.5
 
@@ -57,7 +57,7 @@ def cpu_seconds(who: int) -> float:
 
 def memory_kb(pid: int) -> int:
     """What a process and all below it hold now, pages that they share counted once; 0 once they have ended."""
-    return sum(map(_pss_kb, _tree(pid)))
+    return sum(map(_pss_kb, descendants(pid)))
 
 
 class _Memory(threading.Thread):
@@ -74,8 +74,8 @@ class _Memory(threading.Thread):
             time.sleep(EVERY_S)
 
 
-def _tree(pid: int) -> list[int]:
-    """A process and its descendants."""
+def descendants(pid: int) -> list[int]:
+    """A process and all below it."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

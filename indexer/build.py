@@ -10,27 +10,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer import roots as covering
 from indexer.build_options import BuildOptions
 from indexer.config import Config, RuntimeConfig
-from indexer.discovery import Rules, Walk
+from indexer.discovery import Rules
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import StorageError, UsageError
 from indexer.forgetting import remove_traces
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
-from indexer.planning import RootPlan, plan_root
+from indexer.planning import Pendings, RootPlan, plan_root, walk_of
 from indexer.runtime.devices import pick_device
 from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
+from indexer.urls import folder_of, is_url, local_only
 from storage import snapshots
 from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
 from storage.vectors import Vectors
+
+if TYPE_CHECKING:
+    from indexer.distributed.pipeline import DistributedPipeline
 
 __all__ = ["BuildListener", "build", "rules_of"]
 
@@ -89,6 +94,14 @@ class _Run:
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
+        if self._is_distributed:
+            from indexer.distributed.reach import check  # deferred: Ray is an extra
+
+            check(self._options.ray_address)
+        elif remote := [path for path in paths if is_url(path) and is_url(folder_of(str(path)))]:
+            raise UsageError(
+                f"{remote[0]} is no folder; what lies at URLs is built with --engine ray"
+            )
         settings = self._config.library
         if not Catalog.exists(self._folder, settings.catalog):
             return self._first(paths)
@@ -98,7 +111,7 @@ class _Run:
         try:
             with catalog.view() as view:
                 roots = view.roots()
-            folders = covering.check_paths(paths, roots) if paths else [root.path for root in roots]
+            folders = covering.check_paths(paths, roots) if paths else self._all(roots)
             self._require_pictures(folders, roots)
             return (
                 self._dry_run(catalog, folders)
@@ -108,12 +121,29 @@ class _Run:
         finally:
             catalog.close()
 
+    def _all(self, roots: Sequence[RootRecord]) -> list[bytes]:
+        """Every root, but those that this engine does not read."""
+        folders = [root.path for root in roots]
+        if self._is_distributed:
+            return folders
+        here = local_only(folders)
+        if left_out := ", ".join(os.fsdecode(path) for path in folders if is_url(path)):
+            line = f"{left_out}: URLs are built with --engine ray"
+            if not here:
+                raise UsageError(line)
+            self._listener.notify(line)
+        return here
+
+    @property
+    def _is_distributed(self) -> bool:
+        return self._options.engine == "ray"
+
     def _first(self, paths: Sequence[str | Path]) -> BuildReport:
         """Make the library, once it is sure that there are pictures and a model for it."""
         folders = covering.check_paths(paths, [])
         self._require_pictures(folders, [])
         if self._options.dry_run:
-            return BuildReport(pending=sum(1 for f in folders for _ in Walk(f, self._rules)))
+            return BuildReport(pending=sum(1 for f in folders for _ in walk_of(f, self._rules)))
         name = self._options.model or self._config.build.model
         model = self._spaces.load(name, self._listener.notify)
         catalog = Catalog.open(self._folder, self._config.library.catalog, create=True)
@@ -132,7 +162,7 @@ class _Run:
             raise UsageError("no folder was named; try: glimpse build ~/Pictures")
         known = [root.path for root in roots]
         new = [f for f in folders if not any(covering.covers(root, f) for root in known)]
-        if new and not any(True for f in new for _ in Walk(f, self._rules)):
+        if new and not any(True for f in new for _ in walk_of(f, self._rules)):
             names = ", ".join(os.fsdecode(f) for f in new)
             raise UsageError(
                 f"no pictures in {names}; name a folder that holds JPEG, PNG, HEIC or other pictures"
@@ -153,8 +183,9 @@ class _Run:
             remove_traces(catalog, self._thumbnails, self._words_of)
             space = self._choose_space(catalog)
             roots = covering.adopt(catalog, folders)
-            plans = self._plan(catalog, roots, space)
             pipeline = self._pipeline(catalog, space)
+            pipeline.take_leftovers()
+            plans = self._plan(catalog, roots, space, pipeline.pending)
             pipeline.run(plans)
             for plan in plans:
                 covering.tally(plan, pipeline.report)
@@ -190,7 +221,11 @@ class _Run:
         return space
 
     def _plan(
-        self, catalog: Catalog, roots: Sequence[RootRecord], space: SpaceRecord | None
+        self,
+        catalog: Catalog,
+        roots: Sequence[RootRecord],
+        space: SpaceRecord | None,
+        pending: Callable[[RootRecord], Pendings] = lambda root: [],
     ) -> list[RootPlan]:
         found = 0
 
@@ -203,10 +238,30 @@ class _Run:
         with catalog.view() as view:
             space_id = space.id if space else None
             return [
-                plan_root(view, root, self._rules, space_id, read_all, on_folder) for root in roots
+                plan_root(view, root, self._rules, space_id, read_all, on_folder, pending)
+                for root in roots
             ]
 
-    def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> Pipeline:
+    def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> "Pipeline | DistributedPipeline":
+        if self._is_distributed:
+            from indexer.distributed.pipeline import (
+                DistributedPipeline,
+            )  # deferred: Ray is an extra
+
+            return DistributedPipeline(
+                self._folder,
+                self._config,
+                self._spaces,
+                catalog,
+                space,
+                self._options,
+                self._thumbnails if self._config.build.thumbnails else None,
+                self._listener.on_progress,
+                self._listener.notify,
+            )
+        return self._local_pipeline(catalog, space)
+
+    def _local_pipeline(self, catalog: Catalog, space: SpaceRecord) -> Pipeline:
         def embedder() -> Embedder:
             return self._spaces.builder(space, self._listener.notify)
 

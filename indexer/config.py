@@ -67,6 +67,10 @@ class BuildConfig(Section):
     """Memory that one decoding process may take; 0 sets no limit."""
     thumbnails: bool = True
     """Make them while a picture is decoded anyway; else each is made when it is first looked at."""
+    ray_workers: NotNegative = 0
+    """Workers of a cluster at most; 0 takes as many as it has processors now, or graphics cards."""
+    shard_size: Positive = 256
+    """Pictures that one worker of a cluster takes together; those of one that is killed are embedded again."""
     exclude: tuple[str, ...] = ()
     """Patterns in gitignore's syntax, for every root."""
     include_hidden: bool = False

@@ -154,6 +154,28 @@ class Walk:
         finally:
             os.close(descriptor)
 
+    def why_offline(self, *, was_empty: bool) -> str | None:
+        """Why the root cannot be reached; None where it can. One that was not empty and is now is not mounted."""
+        try:
+            with os.scandir(self._root) as entries:
+                is_empty = next(entries, None) is None
+        except NotADirectoryError:
+            return "is not a folder any more"
+        except FileNotFoundError:
+            return "is not there"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        lost = is_empty and not was_empty
+        return "is empty, as a drive that is not mounted would be" if lost else None
+
+    def device(self) -> int:
+        """The file system that the root lies on."""
+        return os.stat(self._root).st_dev
+
+    def holds(self, path: bytes) -> bool:
+        """Whether there is anything at a path below the root."""
+        return os.path.lexists(os.path.join(self._root, path))
+
     def missed(self, path: bytes) -> bool:
         """Whether this file lies in a folder that could not be listed, so that it may be there."""
         folder = path

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from indexer.errors import UsageError
 from indexer.pictures.thumbnails import Thumbnails
+from indexer.urls import folder_of, is_url
 from storage import snapshots
 from storage.catalog import Catalog
 from storage.records import RootRecord, SpaceRecord
@@ -67,5 +68,9 @@ def remove_traces(catalog: Catalog, thumbnails: Thumbnails, words_of: WordsOf) -
 
 
 def _find(view: View, root: str | Path) -> RootRecord | None:
-    path = os.fsencode(os.path.realpath(os.path.expanduser(root)))
+    path = (
+        folder_of(os.fspath(root))
+        if is_url(root)
+        else os.fsencode(os.path.realpath(os.path.expanduser(root)))
+    )
     return next((known for known in view.roots() if known.path == path), None)

@@ -4,15 +4,16 @@ Nothing is read but folders, and nothing written.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from indexer.discovery import Candidate, Rules, Walk
+from indexer.urls import is_url
 from storage.records import KnownFile, RootRecord, Signature, State
 from storage.view import View
 
-__all__ = ["Pending", "RootPlan", "is_racy", "plan_root", "same_bytes"]
+__all__ = ["Pending", "Pendings", "RootPlan", "is_racy", "plan_root", "same_bytes", "walk_of"]
 
 RACY_NS = 2_000_000_000
 """A file changed so shortly before it was read may have changed again with the same time stamps: the clocks of
@@ -46,6 +47,16 @@ class Pending:
         return os.path.join(self.root.path, self.folder, self.name)
 
 
+class Pendings(Protocol):
+    """Files to read, in the order in which they were found; a list, or what does not keep them in memory."""
+
+    def append(self, item: Pending) -> None:
+        """Add one."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Pending]: ...
+
+
 @dataclass(slots=True)
 class RootPlan:
     """What is to be done about one root; photos stand by their ids."""
@@ -55,7 +66,7 @@ class RootPlan:
     unchanged: int = 0
     failed: int = 0
     """Files that failed before and are as they were."""
-    pending: list[Pending] = field(default_factory=list)
+    pending: Pendings = field(default_factory=list[Pending])
     states: dict[State, list[int]] = field(default_factory=dict)
     """Photos whose state changes, by the new one."""
     gone: dict[int, int | None] = field(default_factory=dict)
@@ -73,43 +84,56 @@ def plan_root(
     space_id: int | None,
     hash_all: bool = False,
     on_folder: Callable[[int], None] = lambda files: None,
+    pending: Callable[[RootRecord], Pendings] = lambda root: [],
 ) -> RootPlan:
-    """Walk a root and compare; an unreachable root is a plan with `offline_reason`.
+    """Walk a root and compare; an unreachable root is a plan with `offline_reason`, an unreachable URL an error.
 
     With `hash_all` every file is read again, also those that failed, whatever its time stamps say.
     `on_folder` is told the number of files in each folder as it is done.
     """
-    return _Comparison(view, root, rules, space_id, hash_all, on_folder).plan()
+    plan = RootPlan(root, pending=pending(root))
+    return _Comparison(view, plan, rules, space_id, hash_all, on_folder).plan()
+
+
+def walk_of(path: bytes, rules: Rules) -> Walk:
+    """What finds the candidates below a folder, or a URL."""
+    if not is_url(path):
+        return Walk(path, rules)
+    from indexer.distributed.remote import (
+        RemoteWalk,
+    )  # deferred: imports fsspec, which folders do without
+
+    return RemoteWalk(path, rules)
 
 
 class _Comparison:
     def __init__(
         self,
         view: View,
-        root: RootRecord,
+        plan: RootPlan,
         rules: Rules,
         space_id: int | None,
         hash_all: bool,
         on_folder: Callable[[int], None],
     ) -> None:
         self._view = view
-        self._root = root
+        self._root = root = plan.root
         self._space_id = space_id
         self._hash_all = hash_all
         self._on_folder = on_folder
-        self._walk = Walk(root.path, rules)
-        self._plan = RootPlan(root)
+        self._walk = walk_of(root.path, rules)
+        self._plan = plan
         self._devices: set[int] = set()
         self._renumbered: dict[int, int] = {}
         self._missing: list[tuple[bytes, KnownFile]] = []
 
     def plan(self) -> RootPlan:
         unvisited = self._view.folders(self._root.id)
-        reason = _why_offline(self._root.path, was_empty=not unvisited)
+        reason = self._walk.why_offline(was_empty=not unvisited)
         if reason is not None:
             self._plan.offline_reason = reason
             return self._plan
-        self._devices.add(os.stat(self._root.path).st_dev)
+        self._devices.add(self._walk.device())
         for folder, candidates in self._walk.folders():
             unvisited.discard(folder)
             self._compare_folder(folder, candidates)
@@ -169,7 +193,7 @@ class _Comparison:
 
     def _left_out(self, path: bytes) -> bool:
         by_rule = path in self._walk.skipped or self._walk.excludes(path)
-        return by_rule and os.path.lexists(os.path.join(self._root.path, path))
+        return by_rule and self._walk.holds(path)
 
 
 def same_bytes(known: Stamped, now: Stamped) -> bool:
@@ -180,18 +204,3 @@ def same_bytes(known: Stamped, now: Stamped) -> bool:
 def is_racy(ctime_ns: int, read_at_ns: int) -> bool:
     """Whether the file may have changed after it was read, and look the same."""
     return ctime_ns >= read_at_ns - RACY_NS
-
-
-def _why_offline(path: bytes, was_empty: bool) -> str | None:
-    try:
-        with os.scandir(path) as entries:
-            is_empty = next(entries, None) is None
-    except NotADirectoryError:
-        return "is not a folder any more"
-    except FileNotFoundError:
-        return "is not there"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return (
-        "is empty, as a drive that is not mounted would be" if is_empty and not was_empty else None
-    )

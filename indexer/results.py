@@ -1,12 +1,12 @@
 """What a library answers with."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
+from indexer.urls import as_path
 from storage.records import UNSEEN, ContentRecord, PhotoRecord, State
 
 __all__ = ["Answer", "Hit", "Photo", "Relevance", "RootStatus", "SpaceStatus", "Status"]
@@ -47,7 +47,7 @@ class Photo:
     @classmethod
     def from_record(cls, record: PhotoRecord) -> "Photo":
         """The catalog's record as users see it."""
-        path = Path(os.fsdecode(record.path))
+        path = as_path(record.path)
         known = _known(record.content) if record.content else {}
         return cls(
             record.id, path, record.state, record.size, record.mtime_ns, record.reason, **known

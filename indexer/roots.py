@@ -7,6 +7,7 @@ from pathlib import Path
 from indexer.errors import UsageError
 from indexer.pipeline import BuildReport
 from indexer.planning import RootPlan
+from indexer.urls import folder_of, is_url
 from storage.catalog import Catalog
 from storage.records import RootRecord, State
 
@@ -19,12 +20,18 @@ Confirm = Callable[[str], bool]
 def check_paths(paths: Sequence[str | Path], roots: Sequence[RootRecord]) -> list[bytes]:
     """The folders that were named, absolute and with links resolved.
 
-    Raises UsageError for one that is not there, unless the library knows it, and for a file.
+    Raises UsageError for one that is not there, unless the library knows it, and for a file. URLs are not asked.
     """
     known = {root.path for root in roots}
     checked = []
     for path in paths:
-        absolute = os.fsencode(os.path.realpath(os.path.expanduser(path)))
+        if is_url(path):
+            absolute = folder_of(os.fspath(path))
+            if is_url(absolute):
+                checked.append(absolute)
+                continue
+        else:
+            absolute = os.fsencode(os.path.realpath(os.path.expanduser(path)))
         if os.path.isfile(absolute):
             raise UsageError(f"{path} is a file; name the folder that it lies in")
         if not os.path.isdir(absolute) and absolute not in known:

@@ -8,6 +8,7 @@ from indexer.atlas.kept import MAPS
 from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
+from indexer.urls import as_path
 from storage import lookup, snapshots
 from storage.catalog import Catalog
 from storage.choosing import EXACT
@@ -25,7 +26,7 @@ def library_status(view: View, folder: Path, catalog: str) -> Status:
     counts = lookup.count_by_state(view)
     roots = tuple(
         RootStatus(
-            Path(os.fsdecode(root.path)),
+            as_path(root.path),
             root.offline_reason,
             {state: n for (id, state), n in counts.items() if id == root.id},
         )

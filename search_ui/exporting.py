@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from indexer import Photo
 from indexer.errors import GlimpseError
+from indexer.urls import is_url
 from search_ui.literal import readable
 from search_ui.opened import config, library
 
@@ -69,6 +70,9 @@ def originals(photos: Sequence[Photo]) -> Response:
 def _pack(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
     taken, missing = {"missing.txt"}, list[str]()
     for photo in photos:
+        if is_url(photo.path):
+            missing.append(f"{readable(photo.path)}: it lies elsewhere\n")
+            continue
         if os.path.realpath(photo.path) != os.fspath(photo.path):
             # Since it was indexed, a link may have been put there that leads out of the library's folders.
             missing.append(f"{readable(photo.path)}: a link has taken its place\n")

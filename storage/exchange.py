@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import select, tuple_
+from sqlalchemy import exists, select, tuple_
 
 from storage.batch import Batch
 from storage.conditions import conditions
@@ -16,9 +16,9 @@ from storage.records import VECTOR_DTYPE, PhotoRecord, Signature, SpaceRecord
 from storage.rows import Halves
 from storage.tables import contents, embeddings, photos, roots, tags
 from storage.tagging import Tag, tags_of
-from storage.view import View
+from storage.view import View, chunked
 
-__all__ = ["Departing", "Departures", "FileKnown", "known_at", "put_tags"]
+__all__ = ["Departing", "Departures", "FileKnown", "known_at", "put_tags", "sized_hashes"]
 
 ROWS = 1000
 """Rows that are fetched together."""
@@ -99,6 +99,23 @@ def known_at(view: View, places: Sequence[Place]) -> dict[Place, FileKnown]:
             size, mtime_ns, ctime_ns, device, *known = tuple(row[3:])
             signature = Signature(size, mtime_ns, ctime_ns, device)
             found[row[0], row[1], row[2]] = FileKnown(signature, *known)
+    return found
+
+
+def sized_hashes(view: View, sizes: Iterable[int], space_id: int) -> dict[int, list[bytes]]:
+    """The hashes of contents of these sizes that have a vector in the space, by size."""
+    embedded = exists().where(
+        embeddings.c.content_id == contents.c.id,
+        embeddings.c.space_id == space_id,
+        embeddings.c.vector.is_not(None),
+    )
+    found = dict[int, list[bytes]]()
+    for some in chunked(list(sizes)):
+        query = select(contents.c.size, contents.c.sha256).where(
+            contents.c.size.in_(some), embedded
+        )
+        for size, sha256 in view.connection.execute(query):
+            found.setdefault(size, []).append(sha256)
     return found
 
 

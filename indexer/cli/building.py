@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +17,11 @@ __all__ = ["build", "models"]
 def build(
     common: Common,
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH…", help="Folders; none stands for all that the library has."),
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH…",
+            help="Folders, or URLs with --engine ray; none stands for all that the library has.",
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model; see `glimpse models`.")] = None,
     exclude: Annotated[
@@ -30,6 +32,17 @@ def build(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Make the space the default.")] = False,
+    engine: Annotated[
+        str, typer.Option(help="What embeds: local, or ray for a cluster.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The cluster; else one is started on this machine."),
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Keep there what the cluster embeds, as Parquet."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Forget files that are gone, unasked.")
     ] = False,
@@ -44,6 +57,9 @@ def build(
         rebuild=rebuild,
         dry_run=dry_run,
         adopt=adopt,
+        engine=engine,  # type: ignore[arg-type]  # the options check it
+        ray_address=ray_address,
+        shards=shards,
     )
     with common.open(create=True) as library, Bar("looking").shown() as bar:
 

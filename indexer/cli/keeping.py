@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,7 +44,7 @@ def errors(
 
 def remove(
     common: Common,
-    root: Annotated[Path, typer.Argument(help="A root, as `glimpse status` shows it.")],
+    root: Annotated[str, typer.Argument(help="A root, as `glimpse status` shows it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Forget a root with its photos; the files themselves stay where they are."""

@@ -11,6 +11,7 @@ from indexer.library.opened import Opened
 from indexer.progress import OnStep, silently
 from indexer.results import Photo, SpaceStatus, Status
 from indexer.spaces import DEFAULT, choose_space
+from indexer.urls import is_url
 from storage import lookup
 from storage.catalog import Catalog
 from storage.records import RootRecord
@@ -80,7 +81,7 @@ class Keeping(Opened):
         if not Catalog.exists(self.folder, self._config.library.catalog):
             return []
         with self._catalog().view() as view:
-            return view.roots()
+            return [root for root in view.roots() if not is_url(root.path)]
 
     def _known_folders(self, root: RootRecord) -> set[bytes]:
         with self._catalog().view() as view:

@@ -11,6 +11,7 @@ from indexer.pictures.decoding import decode
 from indexer.pictures.jpegs import EDGES, encode, fault, seal, thumbnail_path
 from indexer.pictures.limits import Limits
 from indexer.pictures.reading import read_file
+from indexer.urls import is_url
 from storage.records import PhotoRecord
 
 __all__ = ["THUMBNAILS", "Thumbnails"]
@@ -74,11 +75,15 @@ class Thumbnails:
 
 
 def read_inside(photo: PhotoRecord, limits: Limits) -> bytes:
-    """The file's bytes, if it still is a regular file inside its root. Raises PictureError.
+    """The file's bytes, if it still is a regular file inside its root, or a URL's. Raises PictureError.
 
     Checked as it is opened: since it was indexed, a link may have taken its place or that of a
     folder above it.
     """
+    if is_url(photo.path):
+        from indexer.distributed.remote import fetch  # deferred: imports fsspec
+
+        return fetch(photo.path, limits)
     if os.path.realpath(photo.path) != photo.path:
         raise PictureError("a link has taken its place, and links are not followed")
     data, _ = read_file(photo.path, limits, follow_links=False)

@@ -5,6 +5,7 @@ from typing import Any
 from indexer import Library, Photo, State
 from indexer.amounts import readable_size
 from indexer.errors import GlimpseError
+from indexer.urls import is_url
 from search_ui.literal import readable
 from search_ui.opened import config
 from search_ui.questions import item
@@ -36,6 +37,9 @@ def viewed(library: Library, photo_id: int) -> dict[str, Any]:
 def facts(photo: Photo) -> dict[str, str]:
     """What is known of a photo, in words; what is not known is left out."""
     known = {
+        "Lies": f"elsewhere ({photo.path.as_uri().partition(':')[0]})"
+        if is_url(photo.path)
+        else None,
         "Taken": _taken(photo),
         "Camera": photo.camera,
         "Lens": photo.lens,
