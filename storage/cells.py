@@ -40,7 +40,7 @@ class Cells:
     """Rows that are proposed where ten are wanted."""
 
     def propose(self, query: Vectors, k: int, chosen: Chosen) -> Ids | None:
-        """As `Proposer`: `count` rows, unless that costs more, or the cells near the query hold fewer that may answer."""
+        """As `Proposer`: `count` rows, unless that costs more, or the cells near the query hold fewer that may."""
         share, selector = chosen.share, chosen.selector()
         wanted = self.count(k, share)
         if wanted * COSTLIER >= chosen.count:

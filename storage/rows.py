@@ -31,6 +31,7 @@ __all__ = [
     "digests_of",
     "flat_index",
     "map_flat",
+    "unit",
 ]
 
 log = logging.getLogger(__name__)
@@ -90,8 +91,7 @@ class Rows:
         found: Vectors = flat.sq.decode(
             _bytes_of(flat)[rows]
         )  # twice as quick as `reconstruct_batch`
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), TINY)
-        return found
+        return unit(found)
 
     def halves(self, rows: Ids) -> Halves:
         """The same as they are stored, float16 (m, dim)."""
@@ -190,6 +190,12 @@ class MappedRows(Rows):
         """Drop the mapping once it has grown large: a row that is read may bring two megabytes into it."""
         if len(self._bytes) > MAPPED and _mapped() - self._others > MAPPED:
             _unmap(self._bytes)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The same vectors (n, dim), in their place, L2-normalised; zeros stay zeros."""
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY)
+    return vectors
 
 
 def flat_index(dim: int) -> faiss.IndexScalarQuantizer:

@@ -37,15 +37,19 @@ __all__ = [
     "needs_publishing",
     "publish",
     "published",
+    "record_snapshot",
     "refresh",
     "remove_orphans",
     "why_unusable",
+    "with_tail",
 ]
 
 log = logging.getLogger(__name__)
 
 SNAPSHOTS = "snapshots"
 METRIC = "cosine"
+IN_MILVUS = "glimpse_"
+"""How the name of a collection begins, which stands in the place of a file's."""
 LEAST_TAIL = 256
 """Rows that the snapshots may lack before one is worth its writing; so many load in a millisecond."""
 TAIL_SHARE = 4
@@ -69,7 +73,7 @@ def load(view: View, folder: Path, space: SpaceRecord) -> VectorIndex:
         segments.append(opened.without(embedded.removed(view, space, after=record.max_seq)))
         seq = record.max_seq
     tail = Segment(np.empty(0, np.int64), Rows.of(np.empty((0, space.dim), np.float16)))
-    return _with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
+    return with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
 
 
 def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
@@ -79,11 +83,11 @@ def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) ->
     records = published(view, space)
     if records and records[-1].max_seq > index.change_seq:
         return load(view, folder, space)  # removals before a snapshot may be no longer listed
-    return _with_tail(view, space, index)
+    return with_tail(view, space, index)
 
 
-def _with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
-    """What was loaded, with what came and went since in the last of its segments, which is in memory."""
+def with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
+    """An index brought up to this view; its last segment, which is in memory, has what came and went since."""
     new_ids, new = embedded.halves(view, space, after=index.change_seq)
     left = np.union1d(embedded.removed(view, space, after=index.change_seq), new_ids)
     *stored, tail = (segment.without(left) for segment in index.segments)
@@ -146,7 +150,7 @@ def publish(
             choice.recall,
             space.fingerprint,
         )
-        _record(batch, space, record, after)
+        record_snapshot(batch, space, record, after)
     at("tidy")
     remove_orphans(catalog)
 
@@ -170,7 +174,7 @@ def remove_orphans(catalog: Catalog) -> None:
             discard(path)
 
 
-def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
+def record_snapshot(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
     """Record a snapshot of what came after that change, in place of those that it covers."""
     covered = and_(snapshots.c.space_id == space.id, snapshots.c.max_seq > after)
     batch.connection.execute(delete(snapshots).where(covered))
@@ -195,6 +199,8 @@ def why_unusable(path: Path, record: SnapshotRecord, space: SpaceRecord) -> str 
     """What speaks against a file that was recorded, before it is opened; None for nothing."""
     if record.fingerprint != space.fingerprint:
         return "made by another model"
+    if path.name.startswith(IN_MILVUS):
+        return "its vectors are in Milvus, which the configuration does not name"
     if path.suffix != SUFFIX:
         return "written by an earlier Glimpse"
     return None
