@@ -111,7 +111,7 @@ class Keeping(Opened):
         """Bytes on disk by part; looks at every file of the library."""
         from indexer.status import sizes
 
-        return sizes(self.folder)
+        return sizes(self.folder, self._config)
 
     def verify(
         self,

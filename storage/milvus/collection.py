@@ -4,6 +4,7 @@ The mark is a row of its own, with an id that no content has. It is moved before
 collection whose mark is not the recorded change was left half-changed, or belongs to another catalog.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -114,6 +115,11 @@ class Collection:
         """Write all that was put to disk, and have it indexed and loaded."""
         with self.server.client() as client:
             client.flush(self.name, timeout=LONG_S)
+            end = time.monotonic() + LONG_S
+            while client.describe_index(self.name, "vector").get("pending_index_rows", 0):
+                if time.monotonic() > end:
+                    raise StorageError(f"{self.server} has not indexed {self.name} in {LONG_S:g} s")
+                time.sleep(0.5)
             client.load_collection(self.name, timeout=LONG_S)
 
     def compact(self) -> None:
@@ -122,9 +128,11 @@ class Collection:
             client.compact(self.name)
 
     def drop(self) -> None:
-        """Delete it, with all its files."""
+        """Delete it, with all its files, if it is there."""
+        timeout = self.server.address.timeout_s
         with self.server.client() as client:
-            client.drop_collection(self.name, timeout=self.server.address.timeout_s)
+            if client.has_collection(self.name, timeout=timeout):
+                client.drop_collection(self.name, timeout=timeout)
 
     def set_mark(self, dim: int, seq: int) -> None:
         """Say up to which change it will be the catalog's."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from storage.discarding import discard
 from storage.errors import StorageError
 from storage.milvus.address import Address
 
@@ -69,7 +70,7 @@ class Server:
             yield _connected(self.address)
             return
         lite = _lite(file)
-        client = lite.take()
+        client = lite.take(self.address)
         try:
             lite.load(client, loaded)
             yield client
@@ -83,7 +84,7 @@ class Server:
             _require(is_file=True)
             return
         with self.client() as client:
-            client.list_collections(timeout=self.address.timeout_s)
+            client.has_collection("glimpse", timeout=self.address.timeout_s)
 
     def _as_ours(self, error: Exception) -> StorageError | None:
         import grpc
@@ -146,12 +147,12 @@ class _Lite:
         self._askers = 0
         self._rest: threading.Timer | None = None
 
-    def take(self) -> Any:
+    def take(self, address: Address) -> Any:
         with self._lock:
             if self._rest is not None:
                 self._rest.cancel()
             if self._client is None:
-                self._client = self._open()
+                self._client = self._open(is_own=address.is_own)
             self._askers += 1
             return self._client
 
@@ -182,7 +183,7 @@ class _Lite:
             self._client = None
             self._loaded.clear()
 
-    def _open(self) -> Any:
+    def _open(self, *, is_own: bool) -> Any:
         if not self._file.parent.is_dir():
             raise StorageError(f"{self._file.parent} is no folder; mend `uri` under [milvus]")
         from pymilvus import MilvusClient
@@ -193,15 +194,24 @@ class _Lite:
             if not self._is_held():
                 try:
                     return MilvusClient(str(self._file), timeout=WAITS_S, grpc_options=QUIET)
-                except MilvusException:
+                except MilvusException as error:
                     if not self._is_held():  # nobody was quicker
-                        raise
+                        self._give_up(error, is_own)
             if time.monotonic() >= end:
                 raise UnreachableError(
                     f"{self._file} is held by another process, and Milvus Lite serves one at a time; wait for that, "
                     f"or serve it to all: milvus-lite server --host 127.0.0.1 --data-dir {self._file}"
                 )
             time.sleep(0.1)
+
+    def _give_up(self, error: Exception, is_own: bool) -> None:
+        """A file that cannot be opened is made anew where it is ours alone. Raises StorageError."""
+        if not is_own or not self._file.exists():
+            raise StorageError(
+                f"{self._file} cannot be opened by Milvus Lite; delete it, and build again"
+            ) from error
+        log.warning("%s cannot be opened by Milvus Lite; it is made anew", self._file)
+        discard(self._file)
 
     def _is_held(self) -> bool:
         """Whether another process has the file open."""

@@ -95,8 +95,10 @@ class MilvusStore:
         if view.change_seq() == index.change_seq:
             return index
         record = recorded_collection(view, space)
-        if record and record.max_seq > index.change_seq:
-            return self.load(view, space)  # removals before that may be no longer listed
+        if record and (record.max_seq > index.change_seq or record.file != _held_by(index)):
+            return self.load(
+                view, space
+            )  # removals may be no longer listed, or the collection gone
         return with_tail(view, space, index)
 
     def needs_publishing(self, view: View, space: SpaceRecord) -> bool:
@@ -119,7 +121,8 @@ class MilvusStore:
     ) -> None:
         """As `VectorStore`. `at` is told each step's name before it is taken, for a test to stop there."""
         with catalog.view() as view:
-            record = None if everything else recorded_collection(view, space)
+            replaced = recorded_collection(view, space)
+            record = None if everything else replaced
             old = self._usable(view, space, record) if record else None
             if record and old and not self._has_outgrown(view, space, record):
                 new = self._bring_up(view, space, record, old, words, at)
@@ -129,6 +132,9 @@ class MilvusStore:
         with catalog.batch() as batch:
             record_snapshot(batch, space, new, after=0)
         at("tidy")
+        if replaced and replaced.file != new.file:
+            # By its name: Milvus Lite lists nothing while one of its collections is damaged.
+            self.collection(replaced).drop()
         self.remove_orphans(catalog)
 
     def remove_orphans(self, catalog: Catalog) -> None:
@@ -284,6 +290,12 @@ class MilvusStore:
         ids = embedded.ids(view, space, after=0)
         rows = CatalogRows(view.connection.engine, space, ids)
         return tuning.tune(rows, collection, ids, index, words)
+
+
+def _held_by(index: VectorIndex) -> str | None:
+    """The name of the collection that it asks."""
+    held = (segment.cells for segment in index.segments)
+    return next((each.name for each in held if isinstance(each, Proposals)), None)
 
 
 def _prefix(view: View) -> str:
