@@ -78,7 +78,7 @@ class MilvusConfig(Section):
     """What the server asks for: a token, or user:password; empty stands for `$GLIMPSE_MILVUS_TOKEN`."""
     index: IndexName = "auto"
     """`auto` looks at every vector in Milvus Lite, and below 50,000; else it takes HNSW."""
-    timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    timeout_s: Annotated[float, Field(gt=0)] = 4.0
     """How long an answer may take, before the server counts as unreachable."""
 
     def address(self, library: Path) -> Address:

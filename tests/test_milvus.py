@@ -364,7 +364,7 @@ def test_without_its_server_a_small_library_is_searched_and_a_large_one_says_so(
     held = load(store, catalog, space)
     gone = MilvusStore(Address(NOWHERE, timeout_s=0.5))
     assert_exact(load(gone, catalog, space), exact(catalog, space))
-    assert f"Milvus at {NOWHERE} cannot be reached within 0.5 s" in caplog.text
+    assert f"Milvus at {NOWHERE} cannot be reached (connection refused)" in caplog.text
     assert "vectors are read from the catalog" in caplog.text
     assert len(caplog.records) == 1
     monkeypatch.setattr(proposals, "FALLBACK", COUNT - 1)
@@ -511,10 +511,12 @@ def test_verify_puts_back_what_the_collection_lost_and_takes_away_what_it_should
         collection.drop_rows(ids[:2])
         collection.put(ids[3:4], -vectors[3:4], 1)
         collection.put(np.array([900, 901]), vectors[:2], 1)  # as many rows as before
-        (looked,) = library.verify(dry_run=True).findings
-        assert looked.what == (
-            "2 vectors missing, 1 vectors not the catalog's, 2 vectors of nothing in the catalog"
-        )
+        looked = library.verify(dry_run=True).findings
+        assert [(finding.count, finding.what) for finding in looked] == [
+            (2, "vectors missing"),
+            (1, "vectors not the catalog's"),
+            (2, "vectors of nothing in the catalog"),
+        ]
         assert library.verify().is_repaired
         assert_sound(store, catalog, space)
         assert recorded(catalog, space).file == collection.name  # mended, not written anew
@@ -561,7 +563,7 @@ def test_a_build_without_its_server_says_so_within_seconds_and_changes_nothing(
     told = glimpse("build", photos)
     assert told.returncode == 1
     assert told.stderr.count(b"\n") == 1
-    assert f"Milvus at {NOWHERE} cannot be reached within 1 s".encode() in told.stderr
+    assert f"Milvus at {NOWHERE} cannot be reached (connection refused)".encode() in told.stderr
     assert time.monotonic() - began < 60  # on a machine that does much else
     with Library.open(library_folder, config=Config.load(tmp_path / "config.toml")) as library:
         for ask in (library.verify, lambda: library.remove(photos)):

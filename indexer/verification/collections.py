@@ -51,11 +51,15 @@ def _compare(
 ) -> None:
     collection = store.collection(record)
     found = auditing.compare(view, space, record, collection)
-    if not found:
-        return
-    if ledger.repairing:
+    if found and ledger.repairing:
         auditing.mend(view, space, record, collection, found)
-    ledger.note("collections", record.file, str(found), MENDED)
+    for ids, what, done in (
+        (found.missing, "vectors missing", MENDED),
+        (found.other, "vectors not the catalog's", MENDED),
+        (found.extra, "vectors of nothing in the catalog", "deleted"),
+    ):
+        for id in ids.tolist():
+            ledger.note("collections", f"{record.file}: content {id}", what, done)
 
 
 def _write_anew(

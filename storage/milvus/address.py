@@ -17,7 +17,7 @@ class Address:
     """http://… or https://…, or the absolute path of a file that ends in .db."""
     token: str = field(default="", repr=False)
     index: IndexName = "auto"
-    timeout_s: float = 5.0
+    timeout_s: float = 4.0
     """How long an answer may take, before the server counts as unreachable."""
     is_own: bool = False
     """Whether the file lies in the library's folder and holds nothing else, so that it may be deleted."""

@@ -34,13 +34,6 @@ class Differences(NamedTuple):
     def __bool__(self) -> bool:
         return any(map(len, self))
 
-    def __str__(self) -> str:
-        names = ("missing", "not the catalog's", "of nothing in the catalog")
-        told = [
-            f"{len(ids)} vectors {name}" for ids, name in zip(self, names, strict=True) if len(ids)
-        ]
-        return ", ".join(told)
-
 
 def why_unusable(
     store: MilvusStore, view: View, space: SpaceRecord, record: SnapshotRecord, *, settled: bool

@@ -128,11 +128,9 @@ class Collection:
             client.compact(self.name)
 
     def drop(self) -> None:
-        """Delete it, with all its files, if it is there."""
-        timeout = self.server.address.timeout_s
+        """Delete it, with all its files."""
         with self.server.client() as client:
-            if client.has_collection(self.name, timeout=timeout):
-                client.drop_collection(self.name, timeout=timeout)
+            client.drop_collection(self.name, timeout=self.server.address.timeout_s)
 
     def set_mark(self, dim: int, seq: int) -> None:
         """Say up to which change it will be the catalog's."""

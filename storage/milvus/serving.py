@@ -5,6 +5,7 @@ last question: the page and a build take turns.
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from filelock import FileLock, Timeout
 
@@ -31,6 +34,8 @@ REST_S = 1.0
 """After so long without a question a file is let go."""
 WAITS_S = 10.0
 """How long one waits for a file that another process has open."""
+PORT = 19530
+"""Where Milvus listens, if a URI does not say."""
 LOCK = "LOCK"
 """In the folder that is Milvus Lite's `file`: held by who has it open."""
 QUIET = {"grpc.keepalive_time_ms": 310_000}
@@ -129,11 +134,27 @@ def _require(*, is_file: bool) -> None:
 
 @cache
 def _connected(address: Address) -> Any:
+    _knock(address)
     from pymilvus import MilvusClient
 
     return MilvusClient(
         address.uri, token=address.token, timeout=address.timeout_s, grpc_options=QUIET
     )
+
+
+def _knock(address: Address) -> None:
+    """Say at once where nobody listens: pymilvus tries again and again until the time is over."""
+    if getproxies():
+        return
+    place = urlsplit(address.uri)
+    port = place.port or (443 if place.scheme == "https" else PORT)
+    try:
+        socket.create_connection((place.hostname, port), timeout=address.timeout_s).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or "no answer"
+        raise UnreachableError(
+            f"Milvus at {address.uri} cannot be reached ({reason.lower()}); start it, or mend `uri` in [milvus]"
+        ) from error
 
 
 class _Lite:

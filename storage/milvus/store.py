@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -134,7 +135,8 @@ class MilvusStore:
         at("tidy")
         if replaced and replaced.file != new.file:
             # By its name: Milvus Lite lists nothing while one of its collections is damaged.
-            self.collection(replaced).drop()
+            with suppress(StorageError):  # it may be missing
+                self.collection(replaced).drop()
         self.remove_orphans(catalog)
 
     def remove_orphans(self, catalog: Catalog) -> None:
