@@ -181,9 +181,7 @@ class MilvusStore:
         try:
             collection.require()
             mark = collection.mark()
-            if mark != record.max_seq and (
-                exactly or not record.max_seq < mark <= view.change_seq()
-            ):
+            if mark != record.max_seq and (exactly or not record.max_seq < mark <= _newest(view)):
                 raise StorageError(f"it is of change {mark}, not {record.max_seq}")
             count = len(collection)
             if count != record.count and mark == record.max_seq == collection.mark():
@@ -292,6 +290,12 @@ class MilvusStore:
         ids = embedded.ids(view, space, after=0)
         rows = CatalogRows(view.connection.engine, space, ids)
         return tuning.tune(rows, collection, ids, index, words)
+
+
+def _newest(view: View) -> int:
+    """The catalog's newest change, which a view that is open for long does not see."""
+    with view.connection.engine.connect() as connection, connection.begin():
+        return View(connection).change_seq()
 
 
 def _held_by(index: VectorIndex) -> str | None:
