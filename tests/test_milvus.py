@@ -18,10 +18,11 @@ from indexer.errors import ConfigError, StorageError
 from storage import choosing, embedded, snapshots
 from storage.catalog import Catalog
 from storage.engine import CATALOG
-from storage.milvus import auditing, catalog_rows, proposals, serving
+from storage.milvus import auditing, catalog_rows, lite, proposals, serving
 from storage.milvus.address import Address
 from storage.milvus.collection import Collection, listed
-from storage.milvus.store import MilvusStore, recorded_collection
+from storage.milvus.store import MilvusStore
+from storage.milvus.writing import recorded_collection
 from storage.records import (
     ContentRecord,
     EmbeddingRecord,
@@ -391,14 +392,14 @@ def test_a_file_is_let_go_for_others_and_one_that_is_held_is_named(
         print("open", flush=True)
         time.sleep(60)"""
     end = time.monotonic() + 20
-    while serving._lite(tmp_path / "milvus.db")._client is not None:
+    while lite.lite_file(tmp_path / "milvus.db")._client is not None:
         assert time.monotonic() < end
         time.sleep(0.1)
     command = [sys.executable, "-c", other, str(tmp_path / "milvus.db")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"open\n"
-        monkeypatch.setattr(serving, "WAITS_S", 0.3)
+        monkeypatch.setattr(lite, "WAITS_S", 0.3)
         with pytest.raises(StorageError, match="held by another process.*one at a time"):
             store.reach()
         process.kill()
@@ -621,7 +622,7 @@ def test_a_file_that_was_damaged_is_made_anew(
     store = MilvusStore(Address(str(file), is_own=True))
     add(catalog, space, range(COUNT))
     store.publish(catalog, space)
-    serving._lite(file)._let_go()
+    lite.lite_file(file).let_go()
     if what == "whole":
         shutil.rmtree(file)
         file.write_bytes(b"SQLite format 3\0")

@@ -8,7 +8,8 @@ from indexer.verification.findings import Ledger
 from indexer.verification.snapshots import ANEW, kept_words
 from storage.catalog import Catalog
 from storage.milvus import auditing
-from storage.milvus.store import MilvusStore, recorded_collection
+from storage.milvus.store import MilvusStore
+from storage.milvus.writing import recorded_collection
 from storage.records import SnapshotRecord, SpaceRecord
 from storage.stores import VectorStore
 from storage.view import View
