@@ -117,12 +117,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch = arguments.scratch or Path(folder)
-        found = [
-            measure(scratch, size, arguments.uri, index)
-            for size in arguments.sizes
-            for index in arguments.index
-        ]
-    publish({"dim": DIM, "k": K, "asked": ASKED, "runs": found}, arguments.out)
+        found = []
+        for index in arguments.index:
+            for size in arguments.sizes:
+                found.append(measure(scratch, size, arguments.uri, index))
+                publish({"dim": DIM, "k": K, "asked": ASKED, "runs": found}, arguments.out)
 
 
 if __name__ == "__main__":
