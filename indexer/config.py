@@ -199,6 +199,7 @@ class Config(Section):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"][:2])
             shown = "…" if key in SECRET else repr(first["input"])
+            # Without its cause, which would show the value to `--debug`.
             raise ConfigError(f"{source}: {key} = {shown}: {first['msg'].lower()}") from None
 
 

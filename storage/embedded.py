@@ -126,19 +126,18 @@ def changes(view: View, space: SpaceRecord, after: int) -> int:
 
 def some(engine: Engine, space: SpaceRecord, ids: Ids) -> Halves:
     """The vectors (n, dim) of these contents, living or not; zeros for what the catalog no longer has."""
-    found = np.zeros((len(ids), space.dim), VECTOR_DTYPE)
     query = select(embeddings.c.content_id, embeddings.c.vector).where(
         embeddings.c.space_id == space.id, embeddings.c.vector.is_not(None)
     )
-    order = np.argsort(ids, kind="stable")
-    ascending = ids[order]
+    ascending, places = np.unique(ids, return_inverse=True)
+    found = np.zeros((len(ascending), space.dim), VECTOR_DTYPE)
     with engine.connect() as connection, connection.begin():
         for part in chunked(ascending.tolist()):
             known = connection.execute(query.where(embeddings.c.content_id.in_(part))).all()
-            places = order[np.searchsorted(ascending, [row[0] for row in known])]
+            rows = np.searchsorted(ascending, [row[0] for row in known])
             data = np.frombuffer(b"".join(row[1] for row in known), VECTOR_DTYPE)
-            found[places] = data.reshape(-1, space.dim)
-    return found
+            found[rows] = data.reshape(-1, space.dim)
+    return found[places]
 
 
 def ids_until(view: View, space: SpaceRecord, seq: int) -> Ids:
@@ -155,4 +154,4 @@ def ids_until(view: View, space: SpaceRecord, seq: int) -> Ids:
         view.connection.scalars(select(column).where(ours).order_by(column)), np.int64
     )
     others = [np.fromiter(view.connection.scalars(query), np.int64) for query in left_out]
-    return np.setdiff1d(all_ids, np.concatenate(others), assume_unique=False)
+    return np.setdiff1d(all_ids, np.concatenate(others))

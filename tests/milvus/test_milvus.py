@@ -53,6 +53,8 @@ def test_answers_are_those_of_looking_at_every_vector(
         in_a_row = index.ids()[20 : 20 + len(drawn)]
         for ids in (drawn, in_a_row):
             assert_exact(index, known, Allowed(ids))
+    asked = np.array([300, 7, 300, 599])  # in any order, as exact copies ask
+    assert np.allclose(index.vectors(asked), known.vectors[asked - 1], atol=1e-6)
     assert caplog.text == ""  # Milvus answered, not the catalog
 
 
