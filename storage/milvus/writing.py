@@ -56,6 +56,7 @@ class Writing:
         self.at("delete")
         left = np.setdiff1d(embedded.removed(self.view, self.space, after=record.max_seq), came)
         collection.drop_rows(left)
+        self.at("settle")
         collection.settle()
         collection.compact()
         count = self._count()

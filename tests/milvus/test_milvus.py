@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,22 @@ def test_what_came_and_went_since_is_seen_before_and_after_it_is_published(
     assert not is_stale(store, catalog, space)
 
 
+def test_a_reader_of_a_collection_that_is_replaced_goes_over_to_the_new_one(
+    catalog: Catalog, space: SpaceRecord, store: MilvusStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(catalog, space, range(COUNT))
+    store.publish(catalog, space)
+    with catalog.batch():
+        pass
+    held = load(store, catalog, space)
+    with catalog.view() as view:
+        assert view.change_seq() == held.change_seq
+    store.publish(catalog, space, everything=True)
+    with catalog.view() as view:
+        assert_exact(store.refresh(view, space, held), exact(catalog, space))
+    assert caplog.text == ""  # Milvus answered, not the catalog
+
+
 @pytest.mark.parametrize("damage", ["lost", "a row less", "ahead", "no mark", "another library's"])
 def test_a_collection_that_is_not_what_was_recorded_is_noticed_and_written_anew(
     catalog: Catalog,
@@ -132,15 +150,30 @@ def test_a_collection_that_is_not_what_was_recorded_is_noticed_and_written_anew(
     assert not is_stale(store, catalog, space)
 
 
+class StopHereError(Exception):
+    """Of a test, which is like the end of the process."""
+
+
+def stop_at(step: str) -> Callable[[str], None]:
+    def stop(at: str) -> None:
+        if at == step:
+            raise StopHereError
+
+    return stop
+
+
+@pytest.mark.parametrize("stopped", [False, True])
 def test_a_catalog_put_back_from_a_copy_does_not_take_the_collection_for_its_own(
-    catalog: Catalog, space: SpaceRecord, store: MilvusStore, tmp_path: Path
+    catalog: Catalog, space: SpaceRecord, store: MilvusStore, stopped: bool
 ) -> None:
     add(catalog, space, range(COUNT))
     store.publish(catalog, space)
     catalog.back_up(keep=1)
     (copy,) = catalog.folder.glob("*.backup")
     remove(catalog, range(50))
-    store.publish(catalog, space)
+    add(catalog, space, range(COUNT, COUNT + 50), seed=1)  # as many as before
+    with pytest.raises(StopHereError) if stopped else nullcontext():
+        store.publish(catalog, space, at=stop_at("settle" if stopped else "never"))
     catalog.close()
     for path in catalog.folder.glob(f"{CATALOG}-*"):
         path.unlink()
@@ -156,26 +189,19 @@ def test_a_catalog_put_back_from_a_copy_does_not_take_the_collection_for_its_own
 @pytest.mark.parametrize(
     ("step", "everything"),
     [
-        *((step, False) for step in ("mark", "put", "delete", "record", "tidy")),
+        *((step, False) for step in ("mark", "put", "delete", "settle", "record", "tidy")),
         *((step, True) for step in ("create", "fill", "settle", "record", "tidy")),
     ],
 )
 def test_a_publication_that_stops_anywhere_loses_nothing_and_leaves_no_litter(
     catalog: Catalog, space: SpaceRecord, store: MilvusStore, step: str, everything: bool
 ) -> None:
-    class StopHereError(Exception):
-        pass
-
-    def stop(at: str) -> None:
-        if at == step:
-            raise StopHereError
-
     add(catalog, space, range(60))
     store.publish(catalog, space)
     add(catalog, space, range(60, 100), seed=1)
     remove(catalog, range(20))
     with pytest.raises(StopHereError):
-        store.publish(catalog, space, everything=everything, at=stop)
+        store.publish(catalog, space, everything=everything, at=stop_at(step))
     assert_exact(load(store, catalog, space), exact(catalog, space))
     if is_stale(store, catalog, space):
         store.publish(catalog, space)
@@ -197,17 +223,26 @@ def test_an_index_that_is_not_exact_is_tuned_and_its_recall_recorded(
     for query in made(30, 99):
         found += int(np.sum(index.search(query, 10)[1] >= known.best(query, 10, None)[-1] - 1e-6))
     assert found / 300 > 0.95
-    for count, allowed in (
-        (300, None),
-        (60, Allowed(index.ids()[::10])),
-        (300, Allowed(index.ids()[::2])),
-    ):
-        assert (
-            len(index.search(made(1, 99)[0], 300, allowed)[0]) == count
-        )  # however few cells hold them
     other = MilvusStore(Address(server, index="FLAT"))
     other.publish(catalog, space)  # another index was asked for
     assert recorded(catalog, space).kind == "Milvus FLAT"
+
+
+def test_however_few_a_query_looks_at_it_gives_as_many_as_there_are(
+    catalog: Catalog, space: SpaceRecord, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "NARROW", 1)
+    monkeypatch.setattr(choosing, "TARGET", 0.0)
+    monkeypatch.setattr(choosing, "ASKED", 5)
+    store = MilvusStore(Address(server, index="IVF_FLAT"))
+    add(catalog, space, range(COUNT))
+    store.publish(catalog, space)
+    assert recorded(catalog, space).kind == "Milvus IVF_FLAT nprobe=1"
+    index = load(store, catalog, space)
+    cosines = made(1, 99)[0] @ exact(catalog, space).vectors.T
+    far = Allowed(np.sort(index.ids()[np.argsort(cosines)[:60]]))  # in none of the nearest cells
+    for k, allowed, count in ((150, None, 150), (50, far, 50), (300, far, 60)):
+        assert len(index.search(made(1, 99)[0], k, allowed)[0]) == count
 
 
 def test_without_its_server_a_small_library_is_searched_and_a_large_one_says_so(
