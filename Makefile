@@ -58,6 +58,10 @@ check: .venv/installed-dev
 bench-search: .venv/installed-dev
 	$(BIN)/python -m benchmarks.search --out benchmarks/results/search.json
 
+## bench-milvus: latency and recall of vectors in Milvus beside FAISS, filtered too (URI names a server; else Milvus Lite)
+bench-milvus: .venv/installed-dev
+	$(BIN)/python -m benchmarks.milvus $(if $(URI),--uri $(URI)) --out benchmarks/results/milvus.json
+
 ## bench-growth: latency, memory, disk, opening and building from ten thousand to five million vectors; 14 GB, half an hour
 bench-growth: .venv/installed-dev
 	$(BIN)/python -m benchmarks.growth --out benchmarks/results/growth.json

@@ -28,7 +28,7 @@ from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
 from indexer.urls import folder_of, is_url, local_only
-from storage import snapshots
+from indexer.vector_stores import vector_store
 from storage.catalog import Catalog
 from storage.lookup import count_failures
 from storage.records import RootRecord, SpaceRecord
@@ -92,6 +92,7 @@ class _Run:
         self._listener = listener
         self._rules = rules_of(folder, config, options)
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
+        self._store = vector_store(folder, config)
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if self._is_distributed:
@@ -102,6 +103,8 @@ class _Run:
             raise UsageError(
                 f"{remote[0]} is no folder; what lies at URLs is built with --engine ray"
             )
+        if not self._options.dry_run:
+            self._store.reach()
         settings = self._config.library
         if not Catalog.exists(self._folder, settings.catalog):
             return self._first(paths)
@@ -180,7 +183,7 @@ class _Run:
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
         with catalog.writer():
-            remove_traces(catalog, self._thumbnails, self._words_of)
+            remove_traces(catalog, self._store, self._thumbnails, self._words_of)
             space = self._choose_space(catalog)
             roots = covering.adopt(catalog, folders)
             pipeline = self._pipeline(catalog, space)
@@ -303,10 +306,10 @@ class _Run:
                 hashes = batch.purge_orphans(keep_s)
             Thumbnails(self._folder / THUMBNAILS, self._config.build.limits()).forget(hashes)
         with catalog.view() as view:
-            stale = [space for space in view.spaces() if snapshots.needs_publishing(view, space)]
+            stale = [space for space in view.spaces() if self._store.needs_publishing(view, space)]
         for space in stale:
-            snapshots.publish(catalog, space, words=partial(self._words_of, space))
-        snapshots.remove_orphans(catalog)
+            self._store.publish(catalog, space, words=partial(self._words_of, space))
+        self._store.remove_orphans(catalog)
         self._thumbnails.tidy()
 
     def _words_of(self, space: SpaceRecord) -> Vectors:

@@ -13,12 +13,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from indexer.errors import ConfigError
 from indexer.pictures.limits import Limits, UrlRules
+from storage.milvus.address import Address, IndexName
 
-__all__ = ["BuildConfig", "Config", "LibraryConfig", "RuntimeConfig", "SearchConfig", "UiConfig"]
+__all__ = [
+    "BuildConfig",
+    "Config",
+    "LibraryConfig",
+    "MilvusConfig",
+    "RuntimeConfig",
+    "SearchConfig",
+    "UiConfig",
+]
+
+TOKEN = "GLIMPSE_MILVUS_TOKEN"
+OWN = "milvus.db"
+"""In a library's folder."""
+SECRET = ("milvus.token", "milvus.uri")
+"""Values that may hold a password, and are not repeated."""
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -45,10 +60,36 @@ class LibraryConfig(Section):
     """A build keeps a copy of the catalog when the newest is older than that; 0 makes none."""
     backups: Positive = 2
     """Copies that are kept."""
+    vectors: Literal["faiss", "milvus"] = "faiss"
+    """What searches the vectors; the catalog has them all the same."""
 
     def folder(self) -> Path:
         """The library's folder."""
         return Path(os.path.expanduser(self.path)) if self.path else user_data_path("glimpse")
+
+
+class MilvusConfig(Section):
+    """`[milvus]`."""
+
+    uri: Annotated[str, Field(pattern=r"^($|https?://[^@]+$|[^:]*\.db$)")] = ""
+    """A server's http://… or https://…, or the path of a file that ends in .db, which Milvus Lite serves.
+
+    Empty stands for `milvus.db` in the library's folder.
+    """
+    token: SecretStr = SecretStr("")
+    """What the server asks for: a token, or user:password; empty stands for `$GLIMPSE_MILVUS_TOKEN`."""
+    index: IndexName = "auto"
+    """`auto` looks at every vector in Milvus Lite, and below 50,000; else it takes HNSW."""
+    timeout_s: Annotated[float, Field(gt=0)] = 4.0
+    """How long an answer may take, before the server counts as unreachable."""
+
+    def address(self, library: Path) -> Address:
+        """Where Milvus is, for the library in this folder."""
+        token = self.token.get_secret_value() or os.environ.get(TOKEN, "")
+        uri = self.uri
+        if "://" not in uri:
+            uri = os.path.abspath(os.path.expanduser(uri) if uri else library / OWN)
+        return Address(uri, token, self.index, self.timeout_s, is_own=not self.uri)
 
 
 class BuildConfig(Section):
@@ -122,6 +163,7 @@ class Config(Section):
     """All of it."""
 
     library: LibraryConfig = LibraryConfig()
+    milvus: MilvusConfig = MilvusConfig()
     build: BuildConfig = BuildConfig()
     search: SearchConfig = SearchConfig()
     runtime: RuntimeConfig = RuntimeConfig()
@@ -162,9 +204,9 @@ class Config(Section):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"][:2])
-            raise ConfigError(
-                f"{source}: {key} = {first['input']!r}: {first['msg'].lower()}"
-            ) from error
+            shown = "…" if key in SECRET else repr(first["input"])
+            # Without its cause, which would show the value to `--debug`.
+            raise ConfigError(f"{source}: {key} = {shown}: {first['msg'].lower()}") from None
 
 
 def _known(name: str, known: Mapping[str, object], what: str) -> None:

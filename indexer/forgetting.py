@@ -15,6 +15,7 @@ from indexer.urls import folder_of, is_url
 from storage import snapshots
 from storage.catalog import Catalog
 from storage.records import RootRecord, SpaceRecord
+from storage.stores import VectorStore
 from storage.vectors import Vectors
 from storage.view import View
 
@@ -27,14 +28,20 @@ WordsOf = Callable[[SpaceRecord], Vectors]
 
 
 def forget_root(
-    catalog: Catalog, root: str | Path, thumbnails: Thumbnails, words_of: WordsOf
+    catalog: Catalog,
+    store: VectorStore,
+    root: str | Path,
+    thumbnails: Thumbnails,
+    words_of: WordsOf,
 ) -> int:
     """Remove a root's photos, vectors that no other photo has, and thumbnails; how many photos.
 
-    A root that is gone, but of which traces were left, has 0. Raises UsageError for one that is not known.
+    A root that is gone, but of which traces were left, has 0. Raises UsageError for one that is not known, and
+    StorageError, with nothing forgotten, where the vectors cannot be taken away.
     """
+    store.reach()
     with catalog.writer():
-        resumed = remove_traces(catalog, thumbnails, words_of)
+        resumed = remove_traces(catalog, store, thumbnails, words_of)
         with catalog.batch() as batch:
             known = _find(batch, root)
             if known is None and resumed:
@@ -43,11 +50,13 @@ def forget_root(
                 raise UsageError(f"{root} is no root of this library; `glimpse status` lists them")
             count = batch.remove_root(known.id)
             batch.set_meta(FORGETTING, "yes")
-        remove_traces(catalog, thumbnails, words_of)
+        remove_traces(catalog, store, thumbnails, words_of)
     return count
 
 
-def remove_traces(catalog: Catalog, thumbnails: Thumbnails, words_of: WordsOf) -> bool:
+def remove_traces(
+    catalog: Catalog, store: VectorStore, thumbnails: Thumbnails, words_of: WordsOf
+) -> bool:
     """Leave nothing of a root that went, in no file; False where nothing is to be done. The writer alone does it."""
     with catalog.view() as view:
         if not view.get_meta(FORGETTING):
@@ -59,7 +68,7 @@ def remove_traces(catalog: Catalog, thumbnails: Thumbnails, words_of: WordsOf) -
         batch.purge_orphans(older_than_s=0)
         snapshots.forget_elsewhere(batch)
     for space in spaces:
-        snapshots.publish(catalog, space, everything=True, words=partial(words_of, space))
+        store.publish(catalog, space, everything=True, words=partial(words_of, space))
     catalog.vacuum()
     catalog.drop_backups()
     with catalog.batch() as batch:

@@ -1,11 +1,10 @@
 """The vectors of each space, held in memory and kept up to date for many readers."""
 
 import threading
-from pathlib import Path
 from weakref import WeakSet
 
-from storage import snapshots
 from storage.records import SpaceRecord
+from storage.stores import VectorStore
 from storage.vectors import VectorIndex
 from storage.view import View
 
@@ -15,8 +14,8 @@ __all__ = ["Indexes"]
 class Indexes:
     """One immutable index a space; a newer one takes the place of an older."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
         self._held: dict[int, VectorIndex] = {}
         self._refreshing = threading.Lock()
         self._checked = WeakSet[VectorIndex]()
@@ -41,9 +40,9 @@ class Indexes:
         # A view that began before the last refresh gets vectors of its own time.
         held = self._held.get(space.id)
         if held is None or held.change_seq > seq:
-            index = snapshots.load(view, self._folder, space)
+            index = self._store.load(view, space)
         else:
-            index = snapshots.refresh(view, self._folder, space, held)
+            index = self._store.refresh(view, space, held)
         if held is None or index.change_seq > held.change_seq:
             self._held[space.id] = index
         return index

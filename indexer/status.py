@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from indexer.atlas.kept import MAPS
+from indexer.config import Config
 from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
@@ -51,9 +52,12 @@ def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
     )
 
 
-def sizes(catalog: Catalog) -> dict[str, int]:
+def sizes(catalog: Catalog, config: Config) -> dict[str, int]:
     """Bytes on disk by part; looks at every file of the library."""
-    return {"catalog": catalog.size(), **{name: _size(catalog.folder / name) for name in DERIVED}}
+    folder = catalog.folder
+    found = {"catalog": catalog.size(), **{name: _size(folder / name) for name in DERIVED}}
+    file = config.milvus.address(folder).file if config.library.vectors == "milvus" else None
+    return {**found, file.name: _size(file)} if file else found
 
 
 def _size(folder: Path | str) -> int:

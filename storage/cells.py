@@ -11,11 +11,14 @@ from typing import Any
 import faiss
 import numpy as np
 
+from storage.chosen import Chosen
 from storage.rows import Ids, Vectors
 
 __all__ = ["Cells"]
 
 HEAD = struct.Struct("<qq")
+COSTLIER = 24
+"""A proposed row, which lies anywhere, costs as much as so many that are looked at one after another."""
 PROPOSED = 2
 """Rows for each that is wanted, where many are."""
 WIDER = 2
@@ -36,17 +39,18 @@ class Cells:
     proposed: int
     """Rows that are proposed where ten are wanted."""
 
-    def propose(self, query: Vectors, k: int, share: float, among: faiss.IDSelector | None) -> Ids:
-        """`count` rows that may be the k nearest to a vector (dim,), where that `share` of all may answer.
-
-        Fewer come back where the cells near the query hold no more that may.
-        """
+    def propose(self, query: Vectors, k: int, chosen: Chosen) -> Ids | None:
+        """As `Proposer`: `count` rows, unless that costs more, or the cells near the query hold fewer that may."""
+        share, selector = chosen.share, chosen.selector()
+        wanted = self.count(k, share)
+        if wanted * COSTLIER >= chosen.count:
+            return None
         wider = max(WIDER, share**-0.5) if share < FILTERED else 1
         probes = min(round(self.probes * wider), self.index.nlist)
-        parameters = faiss.SearchParametersIVF(sel=among, nprobe=probes)  # type: ignore[call-arg]
-        _, rows = self.index.search(query[None], self.count(k, share), params=parameters)
+        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)  # type: ignore[call-arg]
+        _, rows = self.index.search(query[None], wanted, params=parameters)
         found: Ids = rows[0][rows[0] >= 0]
-        return found
+        return found if len(found) == wanted else None
 
     def count(self, k: int, share: float) -> int:
         """How many rows are proposed where k are wanted."""

@@ -17,7 +17,7 @@ from storage.cells import Cells
 from storage.rows import Ids, Rows, Vectors
 from storage.segments import Allowed, Segment
 
-__all__ = ["EXACT", "EXACT_BELOW", "Choice", "choose"]
+__all__ = ["EXACT", "EXACT_BELOW", "TARGET", "Choice", "Questions", "ask", "choose", "recall_of"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Choice(NamedTuple):
     """Recall@10 against exact search, the lowest of those for pictures, filtered pictures, and words."""
 
 
-class _Questions(NamedTuple):
+class Questions(NamedTuple):
     """Queries of one kind, with known answers."""
 
     vectors: Vectors
@@ -67,7 +67,7 @@ def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
     """
     if len(rows) < EXACT_BELOW:
         return Choice(None, EXACT, 1.0)
-    questions = list(_ask(rows, words().reshape(-1, rows.dim)))
+    questions = list(ask(rows, words().reshape(-1, rows.dim)))
     for code in _codes(rows.dim):
         cells, recall = _tune(rows, _fill(_learn(rows, code), rows), questions)
         if recall >= TARGET:
@@ -100,12 +100,12 @@ def _fill(index: Any, rows: Rows) -> Any:
     return index
 
 
-def _tune(rows: Rows, index: Any, questions: Sequence[_Questions]) -> tuple[Cells, float]:
+def _tune(rows: Rows, index: Any, questions: Sequence[Questions]) -> tuple[Cells, float]:
     """Look into more cells, or rank more of what they propose, whichever helps more, until the target is reached."""
     segment = Segment(np.arange(len(rows)), rows)
 
     def recall(cells: Cells) -> float:
-        return min(_recall(replace(segment, cells=cells), kind) for kind in questions)
+        return min(recall_of(replace(segment, cells=cells), kind) for kind in questions)
 
     cells = Cells(index, FEWEST_PROBES, FEWEST_PROPOSED)
     reached = recall(cells)
@@ -126,7 +126,7 @@ def _tune(rows: Rows, index: Any, questions: Sequence[_Questions]) -> tuple[Cell
     return cells, reached
 
 
-def _recall(segment: Segment, questions: _Questions) -> float:
+def recall_of(segment: Segment, questions: Questions) -> float:
     """The share of the K nearest that is found; of photos just as near, one is as good as another."""
     found = []
     for query, own, least in zip(questions.vectors, questions.own, questions.least, strict=True):
@@ -135,7 +135,7 @@ def _recall(segment: Segment, questions: _Questions) -> float:
     return float(np.mean(found))
 
 
-def _ask(rows: Rows, words: Vectors) -> Iterator[_Questions]:
+def ask(rows: Rows, words: Vectors) -> Iterator[Questions]:
     """Questions of each kind, and their answers by looking at all rows."""
     asked, everything = _sample(len(rows), ASKED), np.arange(len(rows))
     pictures = rows.take(asked)
@@ -143,11 +143,11 @@ def _ask(rows: Rows, words: Vectors) -> Iterator[_Questions]:
     for allowed in (everything, tenth, half):
         least = _tenth(rows, allowed, pictures, asked)
         among = None if allowed is everything else Allowed(allowed)
-        yield _Questions(pictures, asked, among, least)
+        yield Questions(pictures, asked, among, least)
     if len(words):
         words = words[_sample(len(words), ASKED)]
         nobody = np.full(len(words), -1)
-        yield _Questions(words, nobody, None, _tenth(rows, everything, words, nobody))
+        yield Questions(words, nobody, None, _tenth(rows, everything, words, nobody))
 
 
 def _tenth(rows: Rows, allowed: Ids, queries: Vectors, own: Ids) -> Vectors:

@@ -9,9 +9,21 @@ from sqlalchemy import Engine, Select, func, select
 from storage.records import VECTOR_DTYPE, SpaceRecord
 from storage.rows import BLOCK, Halves, Ids, Vectors
 from storage.tables import contents, embeddings, removals
-from storage.view import View
+from storage.view import View, chunked
 
-__all__ = ["Part", "changes", "count", "halves", "ids", "parts", "recover", "removed", "rows"]
+__all__ = [
+    "Part",
+    "changes",
+    "count",
+    "halves",
+    "ids",
+    "ids_until",
+    "parts",
+    "recover",
+    "removed",
+    "rows",
+    "some",
+]
 
 AT_ONCE = 256 * BLOCK
 """Rows read at a time."""
@@ -112,3 +124,36 @@ def changes(view: View, space: SpaceRecord, after: int) -> int:
         for table in (embeddings, removals)
     )
     return sum(view.connection.scalar(count) or 0 for count in counts)
+
+
+def some(engine: Engine, space: SpaceRecord, ids: Ids) -> Halves:
+    """The vectors (n, dim) of these contents, living or not; zeros for what the catalog no longer has."""
+    query = select(embeddings.c.content_id, embeddings.c.vector).where(
+        embeddings.c.space_id == space.id, embeddings.c.vector.is_not(None)
+    )
+    ascending, places = np.unique(ids, return_inverse=True)
+    found = np.zeros((len(ascending), space.dim), VECTOR_DTYPE)
+    with engine.connect() as connection, connection.begin():
+        for part in chunked(ascending.tolist()):
+            known = connection.execute(query.where(embeddings.c.content_id.in_(part))).all()
+            rows = np.searchsorted(ascending, [row[0] for row in known])
+            data = np.frombuffer(b"".join(row[1] for row in known), VECTOR_DTYPE)
+            found[rows] = data.reshape(-1, space.dim)
+    return found[places]
+
+
+def ids_until(view: View, space: SpaceRecord, seq: int) -> Ids:
+    """Living contents whose row came no later than that change, ascending; quick, since indexes have all of it."""
+    column = embeddings.c.content_id
+    ours = embeddings.c.space_id == space.id
+    orphans = contents.c.orphaned_at.is_not(None)
+    left_out = (
+        select(column).where(ours, embeddings.c.vector.is_(None)),
+        select(column).where(ours, embeddings.c.change_seq > seq),
+        select(contents.c.id).where(orphans),
+    )
+    all_ids = np.fromiter(
+        view.connection.scalars(select(column).where(ours).order_by(column)), np.int64
+    )
+    others = [np.fromiter(view.connection.scalars(query), np.int64) for query in left_out]
+    return np.setdiff1d(all_ids, np.concatenate(others))

@@ -18,6 +18,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.chosen import Chosen
 from storage.records import VECTOR_DTYPE
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "digests_of",
     "flat_index",
     "map_flat",
+    "unit",
 ]
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ BLOCK = 16
 DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 8192
 """Rows decoded at a time."""
+SPARSE = 200
+"""Where fewer than one row in so many may answer, they are taken one by one: to ask every row costs more."""
 MAPPED = 448 * 2**20
 """Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
 TINY = np.float32(1e-12)
@@ -87,8 +91,7 @@ class Rows:
         found: Vectors = flat.sq.decode(
             _bytes_of(flat)[rows]
         )  # twice as quick as `reconstruct_batch`
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), TINY)
-        return found
+        return unit(found)
 
     def halves(self, rows: Ids) -> Halves:
         """The same as they are stored, float16 (m, dim)."""
@@ -103,8 +106,13 @@ class Rows:
         found = (np.einsum("rd,d->r", self.take(part), query) for part in parts)  # row, dimension
         return np.concatenate([np.empty(0, np.float32), *found])
 
-    def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
-        """The k rows nearest to a vector (dim,), best first, by looking at every one."""
+    def are_few(self, count: int) -> bool:
+        """Whether so many rows are read one by one sooner than every row is asked whether it may answer."""
+        return count * SPARSE < len(self)
+
+    def nearest(self, query: Vectors, k: int, chosen: Chosen | None = None) -> Ids:
+        """The k rows nearest to a vector (dim,) of all or of those chosen, best first, by looking at every one."""
+        among = chosen.selector() if chosen else None
         parameters = faiss.SearchParameters(sel=among) if among else None  # type: ignore[call-arg]
         _, rows = self._checked(None).search(query[None], min(k, len(self)), params=parameters)
         found: Ids = rows[0][rows[0] >= 0]
@@ -150,9 +158,9 @@ class MappedRows(Rows):
         self._let_go()
         return found
 
-    def nearest(self, query: Vectors, k: int, among: faiss.IDSelector | None = None) -> Ids:
+    def nearest(self, query: Vectors, k: int, chosen: Chosen | None = None) -> Ids:
         """As `Rows`."""
-        found = super().nearest(query, k, among)
+        found = super().nearest(query, k, chosen)
         self._let_go()
         return found
 
@@ -182,6 +190,12 @@ class MappedRows(Rows):
         """Drop the mapping once it has grown large: a row that is read may bring two megabytes into it."""
         if len(self._bytes) > MAPPED and _mapped() - self._others > MAPPED:
             _unmap(self._bytes)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The same vectors (n, dim), in their place, L2-normalised; zeros stay zeros."""
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY)
+    return vectors
 
 
 def flat_index(dim: int) -> faiss.IndexScalarQuantizer:

@@ -6,41 +6,22 @@ every vector is looked at.
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
-import faiss
 import numpy as np
-from numpy.typing import NDArray
 
-from storage.cells import Cells
+from storage.chosen import Chosen, Mask
 from storage.rows import Ids, Rows, Vectors
 
-__all__ = ["Allowed", "Segment"]
-
-Mask = NDArray[np.bool_]
-
-COSTLIER = 24
-"""A proposed row, which lies anywhere, costs as much as so many that are looked at one after another."""
-SPARSE = 200
-"""Where fewer than one row in so many may answer, they are taken one by one: to ask every row costs more."""
+__all__ = ["Allowed", "Proposer", "Segment"]
 
 
-class _Chosen:
-    """The rows of a segment that may answer."""
+class Proposer(Protocol):
+    """Knows which rows lie near a query, without looking at all of them."""
 
-    def __init__(self, mask: Mask) -> None:
-        self.count = int(np.count_nonzero(mask))
-        self.size = len(mask)
-        self._mask = mask
-        self._bits = np.packbits(mask, bitorder="little")
-
-    @cached_property
-    def rows(self) -> Ids:
-        return np.flatnonzero(self._mask)
-
-    def selector(self) -> faiss.IDSelector | None:
-        """For FAISS; None for all. It points into this object, which must outlive it."""
-        return faiss.IDSelectorBitmap(self._bits) if self.count < self.size else None  # type: ignore[call-arg,arg-type]
+    def propose(self, query: Vectors, k: int, chosen: Chosen) -> Ids | None:
+        """Rows among the chosen that may be the k nearest to a vector (dim,); None where all had better be asked."""
 
 
 @dataclass(eq=False)
@@ -48,16 +29,16 @@ class Allowed:
     """The contents that may answer, by their ids, sorted; what it means for a segment is worked out once."""
 
     ids: Ids
-    _chosen: WeakKeyDictionary["Segment", _Chosen] = field(default_factory=WeakKeyDictionary)
+    _chosen: WeakKeyDictionary["Segment", Chosen] = field(default_factory=WeakKeyDictionary)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def among(self, segment: "Segment") -> _Chosen:
+    def among(self, segment: "Segment") -> Chosen:
         """The segment's living rows that are allowed."""
         chosen = self._chosen.get(segment)
         if chosen is None:
-            chosen = _Chosen(segment.alive & np.isin(segment.ids, self.ids))
+            chosen = Chosen(segment.alive & np.isin(segment.ids, self.ids))
             self._chosen[segment] = chosen
         return chosen
 
@@ -69,7 +50,7 @@ class Segment:
     ids: Ids
     """Ascending; row i of `rows` belongs to `ids[i]`."""
     rows: Rows
-    cells: Cells | None = None
+    cells: Proposer | None = None
     """Over the row numbers; None searches exactly."""
     gone: Mask | None = None
     """Of each row, whether it left since; None where none did."""
@@ -83,8 +64,8 @@ class Segment:
         return np.ones(len(self.ids), np.bool_) if self.gone is None else ~self.gone
 
     @cached_property
-    def _living(self) -> _Chosen:
-        return _Chosen(self.alive)
+    def _living(self) -> Chosen:
+        return Chosen(self.alive)
 
     @cached_property
     def living_ids(self) -> Ids:
@@ -119,15 +100,9 @@ class Segment:
         best = np.argsort(-cosines, kind="stable")[:k]
         return self.ids[rows[best]], cosines[best]
 
-    def _candidates(self, query: Vectors, k: int, chosen: _Chosen) -> Ids:
+    def _candidates(self, query: Vectors, k: int, chosen: Chosen) -> Ids:
         """Rows that hold the k nearest among them."""
-        if k >= chosen.count or chosen.count * SPARSE < chosen.size:
+        if k >= chosen.count or self.rows.are_few(chosen.count):
             return chosen.rows
-        selector, share = chosen.selector(), chosen.count / chosen.size
-        if self.cells is not None:
-            wanted = self.cells.count(k, share)
-            if wanted * COSTLIER < chosen.count:
-                rows = self.cells.propose(query, k, share, selector)
-                if len(rows) == wanted:
-                    return rows
-        return self.rows.nearest(query, k, selector)
+        rows = self.cells.propose(query, k, chosen) if self.cells is not None else None
+        return self.rows.nearest(query, k, chosen) if rows is None else rows

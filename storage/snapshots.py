@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
 
 from storage import embedded, snapshot_files
 from storage.batch import Batch
@@ -39,15 +39,20 @@ __all__ = [
     "needs_publishing",
     "publish",
     "published",
+    "record_snapshot",
     "refresh",
     "remove_orphans",
     "why_unusable",
+    "with_tail",
 ]
 
 log = logging.getLogger(__name__)
 
 SNAPSHOTS = "snapshots"
 METRIC = "cosine"
+IN_MILVUS = "glimpse_"
+_IS_SHARED = snapshots.c.file.startswith(IN_MILVUS, autoescape=True)
+"""How the name of a collection begins, which stands in the place of a file's."""
 LEAST_TAIL = 256
 """Rows that the snapshots may lack before one is worth its writing; so many load in a millisecond."""
 TAIL_SHARE = 4
@@ -71,7 +76,7 @@ def load(view: View, folder: Path, space: SpaceRecord) -> VectorIndex:
         segments.append(opened.without(embedded.removed(view, space, after=record.max_seq)))
         seq = record.max_seq
     tail = Segment(np.empty(0, np.int64), Rows.of(np.empty((0, space.dim), np.float16)))
-    return _with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
+    return with_tail(view, space, VectorIndex(space.dim, seq, (*segments, tail)))
 
 
 def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
@@ -82,11 +87,11 @@ def refresh(view: View, folder: Path, space: SpaceRecord, index: VectorIndex) ->
     newest = records[-1].max_seq if records else 0
     if max(newest, _first_change(view, space)) > index.change_seq:
         return load(view, folder, space)  # removals before a snapshot may be no longer listed
-    return _with_tail(view, space, index)
+    return with_tail(view, space, index)
 
 
-def _with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
-    """What was loaded, with what came and went since in the last of its segments, which is in memory."""
+def with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex:
+    """An index brought up to this view; its last segment, which is in memory, has what came and went since."""
     new_ids, new = embedded.halves(view, space, after=index.change_seq)
     left = np.union1d(embedded.removed(view, space, after=index.change_seq), new_ids)
     *stored, tail = (segment.without(left) for segment in index.segments)
@@ -149,7 +154,7 @@ def publish(
             choice.recall,
             space.fingerprint,
         )
-        _record(batch, space, record, after)
+        record_snapshot(batch, space, record, after)
     at("tidy")
     remove_orphans(catalog)
 
@@ -174,12 +179,13 @@ def remove_orphans(catalog: Catalog) -> None:
             discard(path)
 
 
-def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
+def record_snapshot(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int) -> None:
     """Record a snapshot of what came after that change, in place of those that it covers."""
     covered = and_(_of(batch, space), snapshots.c.max_seq > after)
     batch.connection.execute(delete(snapshots).where(covered))
     values = {name: getattr(record, name) for name in SnapshotRecord.__slots__}
-    row = insert(snapshots).values(space_id=space.id, folder=batch.home, **values)
+    home = "" if record.file.startswith(IN_MILVUS) else batch.home
+    row = insert(snapshots).values(space_id=space.id, folder=home, **values)
     batch.connection.execute(row)
     if not after:  # what left before any was written is in no snapshot any more
         left = removals.c.change_seq <= _first_change(batch, space)
@@ -188,7 +194,8 @@ def _record(batch: Batch, space: SpaceRecord, record: SnapshotRecord, after: int
 
 def forget_elsewhere(batch: Batch) -> None:
     """Drop the records of other folders that share the catalog, whose files then belong to nothing."""
-    batch.connection.execute(delete(snapshots).where(snapshots.c.folder != batch.home))
+    elsewhere = and_(snapshots.c.folder != batch.home, ~_IS_SHARED)
+    batch.connection.execute(delete(snapshots).where(elsewhere))
 
 
 def _first_change(view: View, space: SpaceRecord) -> int:
@@ -198,7 +205,7 @@ def _first_change(view: View, space: SpaceRecord) -> int:
 
 
 def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
-    """The records of the space's snapshots in this folder, the large one first."""
+    """The records of the space's snapshots in this folder, or in Milvus for all; the large one first."""
     query = (
         select(*(snapshots.c[name] for name in SnapshotRecord.__slots__))
         .where(_of(view, space))
@@ -208,13 +215,16 @@ def published(view: View, space: SpaceRecord) -> list[SnapshotRecord]:
 
 
 def _of(view: View, space: SpaceRecord) -> ColumnElement[bool]:
-    return and_(snapshots.c.space_id == space.id, snapshots.c.folder == view.home)
+    is_here = or_(snapshots.c.folder == view.home, _IS_SHARED)
+    return and_(snapshots.c.space_id == space.id, is_here)
 
 
 def why_unusable(path: Path, record: SnapshotRecord, space: SpaceRecord) -> str | None:
     """What speaks against a file that was recorded, before it is opened; None for nothing."""
     if record.fingerprint != space.fingerprint:
         return "made by another model"
+    if path.name.startswith(IN_MILVUS):
+        return "its vectors are in Milvus, which the configuration does not name"
     if path.suffix != SUFFIX:
         return "written by an earlier Glimpse"
     return None

@@ -438,6 +438,38 @@ def test_two_folders_share_a_catalog(
     assert "passed over" not in caplog.text
 
 
+def test_two_folders_share_vectors_in_milvus(
+    machine: tuple[Path, str],
+    photos: Path,
+    picture: MakePicture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
+    monkeypatch.setattr(snapshots, "LEAST_TAIL", 0)
+    here, url = machine
+    picture("red.png", "red")
+    milvus = {"uri": str(tmp_path / "shared.db")}
+    config = Config.from_mapping(
+        {"library": {"catalog": url, "vectors": "milvus"}, "milvus": milvus}, "a test"
+    )
+    with (
+        Library.open(here, config=config) as one,
+        Library.open(tmp_path / "there", config=config) as other,
+    ):
+        one.build([photos])
+        assert [hit.path.name for hit in other.search("red")] == ["red.png"]
+        picture("blue.png", "blue")
+        other.build([photos])
+        for library in (one, other):
+            assert len(library.search("red")) == 2
+            assert library.verify().is_sound
+        assert one.remove(photos) == 2
+        assert len(other.search("red")) == 0
+    assert "Milvus" not in caplog.text
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "snapshots").iterdir())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage import choosing, embedded, rows, segments, snapshots
+from storage import cells, choosing, embedded, rows, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
@@ -26,7 +26,7 @@ Vectors = NDArray[np.float32]
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells from a size that a test can make."""
     monkeypatch.setattr(choosing, "EXACT_BELOW", 1000)
-    monkeypatch.setattr(segments, "COSTLIER", 1)
+    monkeypatch.setattr(cells, "COSTLIER", 1)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,8 @@ def test_words_far_from_all_pictures_take_part_in_the_tuning(
 ) -> None:
     def effort(words: Vectors) -> int:
         snapshots.publish(catalog, space, everything=True, words=lambda: words)
-        cells = load(catalog, space).segments[0].cells
-        return cells.probes * cells.proposed if cells else COUNT
+        proposer = load(catalog, space).segments[0].cells
+        return proposer.probes * proposer.proposed if isinstance(proposer, cells.Cells) else COUNT
 
     far = -np.mean(made(COUNT, 0), axis=0) + 0.3 * np.random.default_rng(3).normal(size=(50, DIM))
     far = (far / np.linalg.norm(far, axis=1, keepdims=True)).astype(np.float32)

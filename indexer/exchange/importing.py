@@ -32,7 +32,7 @@ from indexer.pictures.pool import DecodePool
 from indexer.progress import OnStep, Watch
 from indexer.search.background import asked_words
 from indexer.spaces import Spaces
-from storage import snapshots
+from indexer.vector_stores import vector_store
 from storage.catalog import Catalog
 from storage.exchange import put_tags
 from storage.records import EmbeddingRecord, RootRecord, SpaceRecord
@@ -91,6 +91,7 @@ class Importing:
             self._space,
             self._notify,
         )
+        vector_store(self._library, self._config).reach()
         known = self._look(joining)
         whereabouts = Watch(self._on_step).over(source.whereabouts(), source.count, "looking")
         placing = Placing(folder, self._options.root, whereabouts, known)
@@ -123,6 +124,7 @@ class Importing:
     def _write(
         self, catalog: Catalog, source: Source, joining: Joining, placing: Placing
     ) -> ImportReport:
+        store = vector_store(self._library, self._config)
         space = joining.join(catalog)
         report = ImportReport(space.name)
         placing.settle(_adopted(catalog, placing.folders, report))
@@ -136,11 +138,11 @@ class Importing:
                 done += len(chunk.rows)
                 self._on_step("importing", done, source.count)
         with catalog.view() as view:
-            is_due = snapshots.needs_publishing(view, space)
+            is_due = store.needs_publishing(view, space)
         if is_due:
             self._on_step("indexing", done, source.count)
             words = partial(asked_words, self._spaces, space, self._notify)
-            snapshots.publish(catalog, space, words=words)
+            store.publish(catalog, space, words=words)
         return report
 
     def _take(

@@ -114,7 +114,7 @@ class Keeping(Opened):
         """Bytes on disk by part; looks at every file of the library."""
         from indexer.status import sizes
 
-        return sizes(self._catalog())
+        return sizes(self._catalog(), self._config)
 
     def verify(
         self,
@@ -139,7 +139,13 @@ class Keeping(Opened):
             return VerifyReport({}, damage=damage)
         catalog = self._catalog()
         return verify(
-            catalog, self._config, self._spaces, dry_run=dry_run, on_step=on_step, notify=notify
+            catalog,
+            self._store,
+            self._config,
+            self._spaces,
+            dry_run=dry_run,
+            on_step=on_step,
+            notify=notify,
         )
 
     def use(self, space: str) -> None:
@@ -157,6 +163,7 @@ class Keeping(Opened):
 
         return forget_root(
             self._catalog(),
+            self._store,
             root,
             self._thumbnails(),
             lambda space: asked_words(self._spaces, space, silently),

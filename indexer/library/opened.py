@@ -15,6 +15,7 @@ from indexer.kept import Kept
 from indexer.pictures.fetched import Fetched
 from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
+from indexer.vector_stores import vector_store
 from storage import lookup
 from storage.catalog import Catalog
 from storage.records import PhotoRecord, SpaceRecord
@@ -45,7 +46,8 @@ class Opened:
         self._config = config
         self._opened = catalog
         self._spaces = Spaces(folder, config.runtime)
-        self._indexes = Indexes(folder)
+        self._store = vector_store(folder, config)
+        self._indexes = Indexes(self._store)
         self._backgrounds = Backgrounds()
         self._fetched = Fetched()
         self._filtered = Kept(FILTERED)

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Damage", "Finding", "Ledger", "Part", "VerifyReport"]
 
-Part = Literal["snapshots", "models", "maps", "thumbnails", "hashes", "backups"]
+Part = Literal["snapshots", "collections", "models", "maps", "thumbnails", "hashes", "backups"]
 
 EXAMPLES = 20
 """Names that are kept of each finding."""

@@ -26,6 +26,7 @@ from storage import lookup, perceptual
 from storage.catalog import Catalog
 from storage.diagnosis import diagnose
 from storage.snapshots import SNAPSHOTS
+from storage.stores import SnapshotStore, VectorStore
 
 __all__ = ["find_damage", "verify"]
 
@@ -55,6 +56,7 @@ def find_damage(folder: Path, url: str, on_step: OnStep) -> Damage | None:
 
 def verify(
     catalog: Catalog,
+    store: VectorStore,
     config: Config,
     spaces: Spaces,
     *,
@@ -71,7 +73,7 @@ def verify(
     if not settled and not dry_run:
         with catalog.writer():  # which says who writes
             raise LibraryLockedError(f"{catalog.name} was locked just now; try again")
-    parts = _parts(catalog, config, spaces, on_step, notify)
+    parts = _parts(catalog, store, config, spaces, on_step, notify)
     checked, found = _counts(catalog), list[Finding]()
     faulty = list[Check]()
     for part in parts:
@@ -95,7 +97,12 @@ def _repair(catalog: Catalog, parts: list[Check]) -> list[Finding]:
 
 
 def _parts(
-    catalog: Catalog, config: Config, spaces: Spaces, on_step: OnStep, notify: Notify
+    catalog: Catalog,
+    store: VectorStore,
+    config: Config,
+    spaces: Spaces,
+    on_step: OnStep,
+    notify: Notify,
 ) -> list[Check]:
     with catalog.view() as view:
         library_id, records = view.library_id(), view.spaces()
@@ -105,9 +112,16 @@ def _parts(
         on_step("models", 0, 0)
         check_models(folder, records, spaces, ledger, notify)
 
-    def snapshots(ledger: Ledger, settled: bool) -> None:
-        on_step("snapshots", 0, 0)
-        check_snapshots(catalog, spaces, ledger, settled=settled)
+    def vectors(ledger: Ledger, settled: bool) -> None:
+        if isinstance(store, SnapshotStore):
+            on_step("snapshots", 0, 0)
+            check_snapshots(catalog, spaces, ledger, settled=settled)
+            return
+        # Deferred: most libraries never ask for it.
+        from indexer.verification.collections import check_collections
+
+        on_step("collections", 0, 0)
+        check_collections(catalog, store, spaces, ledger, settled=settled)
 
     def maps(ledger: Ledger, settled: bool) -> None:
         check_maps(folder, library_id, records, ledger)
@@ -118,7 +132,7 @@ def _parts(
     def backups(ledger: Ledger, settled: bool) -> None:
         check_backups(catalog, config.library, ledger, on_step, settled=settled)
 
-    found: list[Check] = [models, snapshots, maps, partial(_check_hashes, catalog), thumbnails]
+    found: list[Check] = [models, vectors, maps, partial(_check_hashes, catalog), thumbnails]
     return found if catalog.is_shared else [*found, backups]
 
 

@@ -18,7 +18,7 @@ from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS
 from storage.vectors import Vectors
 
-__all__ = ["check_snapshots"]
+__all__ = ["check_snapshots", "kept_words"]
 
 ANEW = "written anew from the catalog"
 
@@ -50,7 +50,7 @@ def _write_anew(
         try:
             for fault in faults:
                 discard(folder / fault.record.file)
-            words = partial(_kept_words, spaces.folder(space), space.dim)
+            words = partial(kept_words, spaces.folder(space), space.dim)
             snapshots.publish(catalog, space, everything=faults[0].is_large, words=words)
         except (OSError, StorageError) as error:
             done, repaired = f"left: {error}", False
@@ -58,7 +58,7 @@ def _write_anew(
         ledger.note("snapshots", folder / fault.record.file, fault.what, done, repaired=repaired)
 
 
-def _kept_words(folder: Path, dim: int) -> Vectors:
+def kept_words(folder: Path, dim: int) -> Vectors:
     """The words that are kept beside a model, to tune a large snapshot by; none where there are none."""
     try:
         return read_kept(folder / BACKGROUND)
