@@ -247,9 +247,8 @@ class _Run:
 
     def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> "Pipeline | DistributedPipeline":
         if self._is_distributed:
-            from indexer.distributed.pipeline import (
-                DistributedPipeline,
-            )  # deferred: Ray is an extra
+            # Deferred: Ray is an extra.
+            from indexer.distributed.pipeline import DistributedPipeline
 
             return DistributedPipeline(
                 self._folder,

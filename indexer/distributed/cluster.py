@@ -7,6 +7,7 @@ given out again: a page is done when its shard is there.
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from indexer.errors import GlimpseError
 
 __all__ = ["Cluster", "connected"]
 
+JOIN_S = 60.0
 UNDER_WAY = 4
 """Pages for each worker that are given out at once: one that it embeds, and some that wait."""
 TRIES = 5
@@ -76,6 +78,28 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _join(ray: ModuleType, address: str | None) -> None:
+    """Start Ray, or join a cluster, within bounds. Raises GlimpseError."""
+    faults = list[Exception]()
+    if address is None:
+        # In this thread: with the one that starts them, Ray's processes end.
+        with _sigterm_kept():
+            _init(ray, None, faults)
+    else:
+        # In one of its own: at an address that is something else's, it waits for minutes.
+        joining = threading.Thread(target=_init, args=(ray, address, faults), daemon=True)
+        joining.start()
+        joining.join(JOIN_S)
+        if joining.is_alive():
+            raise GlimpseError(
+                f"the cluster at {address} cannot be joined within {JOIN_S:g} s; is it Ray {ray.__version__}, and "
+                f"this machine in it?"
+            )
+    for fault in faults:
+        where = f"the cluster at {address} cannot be joined" if address else "Ray does not start"
+        raise GlimpseError(f"{where} ({' '.join(str(fault).split())[:200]})") from fault
+
+
+def _init(ray: ModuleType, address: str | None, faults: list[Exception]) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address:
@@ -84,9 +108,20 @@ def _join(ray: ModuleType, address: str | None) -> None:
             cores = os.cpu_count() or 2
             ray.init(address="local", num_cpus=max(cores, 2), include_dashboard=False, **quiet)
     except Exception as error:  # whatever goes wrong in a program of its own
-        reason = " ".join(str(error).split())[:200]
-        where = f"the cluster at {address} cannot be joined" if address else "Ray does not start"
-        raise GlimpseError(f"{where} ({reason})") from error
+        faults.append(error)
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """What being told to end does is the caller's to say, and not Ray's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _quiet_ray() -> ModuleType:

@@ -71,8 +71,8 @@ class DistributedPipeline:
         self._committer = Committer(catalog, space, on_progress, thumbnails)
         self.report = self._committer.report
         place = options.shards or str(folder / SHARDS)
-        self._store = Store(place, space.fingerprint)
-        self._place = place
+        self._place = place if is_url(place) else os.path.abspath(place)
+        self._store = Store(self._place, space.fingerprint)
 
     def pending(self, root: RootRecord) -> Spool:
         """Where a plan puts its pending files."""
@@ -89,6 +89,8 @@ class DistributedPipeline:
                 taken += self._take(key, None) is not None
             except GlimpseError as error:
                 self._notify(f"{error}; its photos are embedded again")
+                if not self._options.shards:
+                    self._store.drop(name_of(key))
         if taken:
             self._notify(f"{taken} shards of an earlier build were taken in")
         self._tidy(self._store.names() if taken or not self._options.shards else ())
