@@ -43,14 +43,10 @@ class SqliteBackend:
 
     def exists(self) -> bool:
         """Whether a library lies in the folder, be it the copies of its catalog alone."""
+        self._refuse_marked()
         return self._path.exists() or bool(backups(self._path))
 
     def connect(self) -> None:
-        if mark := mark_of(self.folder):
-            raise StorageError(
-                f"{self.folder} belongs to the catalog {mark.catalog}; name it as `catalog` under [library] in "
-                f"config.toml, or name another folder with --library"
-            )
         if self.exists() and not self._path.exists():
             raise engine.damaged(self._path, "it is missing")
         engine.refuse_network_folder(self.folder)
@@ -64,6 +60,13 @@ class SqliteBackend:
                 if backups(self._path):  # of a library that was here
                     raise engine.damaged(self._path, "it is empty")
                 create_schema(connection, uuid.uuid4().hex)
+
+    def _refuse_marked(self) -> None:
+        if mark := mark_of(self.folder):
+            raise StorageError(
+                f"{self.folder} belongs to the catalog {mark.catalog}; name it as `catalog` under [library] in "
+                f"config.toml, or name another folder with --library"
+            )
 
     def close(self) -> None:
         if "reads" in vars(self):

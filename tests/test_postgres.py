@@ -218,8 +218,9 @@ def test_a_folder_with_a_catalog_of_its_own_is_not_used_for_another(
 
 
 def test_a_folder_of_a_catalog_elsewhere_gets_none_of_its_own(catalog: Catalog, url: str) -> None:
-    with pytest.raises(StorageError, match=f"belongs to the catalog {name_of(url)}"):
-        Catalog.open(catalog.folder, create=True)
+    for create in (True, False):
+        with pytest.raises(StorageError, match=f"belongs to the catalog {name_of(url)}"):
+            Catalog.open(catalog.folder, create=create)
 
 
 def test_a_folder_is_not_used_for_two_catalogs(catalog: Catalog, server: Server) -> None:
@@ -331,7 +332,6 @@ def test_an_older_schema_is_brought_up_to_date(server: Server, catalog: Catalog,
     server.execute(*older, database=database_of(url))
     with closing(Catalog.open(catalog.folder, url)) as again, again.view() as view:
         assert schema_version(view.connection) == NEWEST
-        assert snapshots.published(view, view.spaces()[0]) == [] if view.spaces() else True
     columns = "SELECT folder FROM snapshots"
     assert server.execute(columns, database=database_of(url)) == []
 
