@@ -98,7 +98,7 @@ fuzz: .venv/installed-dev
 ## lock: every dependency of a release at one version, with hashes (pip install --require-hashes -r requirements.lock)
 lock: .venv/made
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra map --extra postgres --extra raw --extra train \
+	$(BIN)/uv pip compile pyproject.toml --extra map --extra milvus --extra postgres --extra raw --extra ray --extra train \
 	    --generate-hashes --no-header --quiet --output-file requirements.lock
 
 ## audit: known weaknesses of those versions; asks PyPI's database
