@@ -1,13 +1,21 @@
 """A visitor of the page without a browser: what Streamlit's own client sends, and what it waits for."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
-from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, FormData, WSMsgType
+from aiohttp import (
+    ClientSession,
+    ClientWebSocketResponse,
+    CookieJar,
+    FormData,
+    WSMessage,
+    WSMsgType,
+)
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -27,9 +35,18 @@ class Visitor:
         self._http = http
         self._socket = socket
         self._token = token
+        self._came = asyncio.Queue[WSMessage]()
         self._session = ""
         self._uploader = ""
         self._numbers = count(1)
+
+    async def listen(self) -> None:
+        """Take what comes until the socket ends, as a browser does whatever its page is at: pings are answered so."""
+        while True:
+            message = await self._socket.receive()
+            self._came.put_nowait(message)
+            if message.type is not WSMsgType.BINARY:
+                return
 
     async def ask(self, picture: BackMsg | None = None, /, **address: str) -> None:
         """Have the page drawn as an address says; returns once it is. Raises PageFault."""
@@ -80,8 +97,9 @@ class Visitor:
                 raise PageFault(f"{method} {path.split('/')[1]}: {answer.status}")
 
     async def _next(self) -> ForwardMsg:
-        message = await self._socket.receive()
+        message = await self._came.get()
         if message.type is not WSMsgType.BINARY:
+            self._came.put_nowait(message)  # for whoever asks again
             raise PageFault(f"the socket ended: {message.type.name}")
         answer = ForwardMsg()
         answer.ParseFromString(message.data)
@@ -113,4 +131,11 @@ async def visiting(url: str) -> AsyncIterator[Visitor]:
         token = next(cookie.value for cookie in http.cookie_jar if cookie.key == XSRF)
         socket = http.ws_connect("/_stcore/stream", protocols=("streamlit", token), max_msg_size=0)
         async with socket as stream:
-            yield Visitor(http, stream, token)
+            visitor = Visitor(http, stream, token)
+            listening = asyncio.create_task(visitor.listen())
+            try:
+                yield visitor
+            finally:
+                listening.cancel()
+                with suppress(asyncio.CancelledError):
+                    await listening
