@@ -114,6 +114,12 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
+def library_folder(template: Path, tmp_path: Path) -> Path:
+    shutil.copytree(template, tmp_path / "library")
+    return tmp_path / "library"
+
+
+@pytest.fixture
 def many(photos: Path) -> Path:
     """Forty files: one damaged, one twice, one turned by its EXIF, the rest pictures of their own."""
     chance = random.Random(4)

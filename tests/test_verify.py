@@ -431,7 +431,7 @@ def test_a_damaged_backup_stays_while_no_new_one_can_be_made(
 
     copy = next(folder.glob("*.backup"))
     flip(copy, random.Random(0))
-    monkeypatch.setattr("storage.catalog.back_up", fail)
+    monkeypatch.setattr("storage.sqlite.back_up", fail)
     report = verify(folder)
     assert not report.is_repaired
     assert (report.findings[0].part, report.findings[0].done) == ("backups", "left: make room")

@@ -141,6 +141,8 @@ def _guarded(common: Common, action: Callable[[], int | None]) -> int:
             traceback.print_exc()
         code, line = _failure(error)
         console.note(f"glimpse: {line}")
+        if code == console.INTERRUPTED:
+            logging.disable()  # what falls apart as it ends is no news
         return code
 
 
