@@ -15,7 +15,7 @@ from storage import engine
 from storage.backups import backups
 from storage.catalog import Catalog
 from storage.engine import CATALOG
-from storage.migrations import MIGRATIONS
+from storage.migrations import MIGRATIONS, NEWEST
 from tests.conftest import LONG
 from tests.failpoints import needs_strace, stopped, struck
 from tests.scenes import Scene, opening
@@ -112,7 +112,7 @@ def test_programs_that_open_an_old_library_at_once_migrate_it_once(
         scene.restore()
         with multiprocessing.get_context("spawn").Pool(4) as pool:
             pool.map(_open, [scene.library] * 4, chunksize=1)
-        assert version(scene.library) == "3"
+        assert version(scene.library) == str(NEWEST)
         assert len(backups(scene.library / CATALOG)) == 1
         assert_whole(scene, schemas)
 
