@@ -3,8 +3,8 @@
     python -m benchmarks.scale [--sizes 10000000 100000000 1000000000 5000000000] [--workers 1000]
         [--core-hour-eur 0.03] [--tb-month-eur 20] [--million-reads-eur 0.4] [--ram-gb-month-eur 2.5]
 
-Rates and bytes are those of `benchmarks/results`: indexing.json, growth.json and fleet.json. Prices are assumptions,
-of what clouds ask for machines that may be taken away; each is an option.
+Rates and bytes are those of `benchmarks/results`: indexing.json, growth.json, probes.json and fleet.json. Prices
+are assumptions, of what clouds ask for machines that may be taken away; each is an option.
 """
 
 import argparse
@@ -52,7 +52,8 @@ class Measured:
 
 def measured() -> Measured:
     """From the results that stand in the repository."""
-    indexing, growth, fleet = (_read(name) for name in ("indexing", "growth", "fleet"))
+    names = ("indexing", "growth", "probes", "fleet")
+    indexing, growth, probes, fleet = map(_read, names)
     largest = growth["curves"][-1]
     each = 1000 / largest["vectors"]
     return Measured(
@@ -60,7 +61,7 @@ def measured() -> Measured:
         kb={kind: indexing[kind]["mean_kb"] for kind in KINDS},
         catalog_kb=largest["catalog_mb"] * each,
         snapshot_kb=largest["snapshot_mb"] * each,
-        cells_bytes=largest["cells_bytes_a_vector"],
+        cells_bytes=probes["curves"][-1]["cells_bytes_a_vector"],
         publishing_s=largest["build_s"] / largest["vectors"],
         efficiency=fleet["runs"][FLEET]["efficiency"],
     )
