@@ -88,7 +88,7 @@ crash: .venv/installed-dev
 ## crash-steps: builds, removals and migrations stopped at every single step, and whatever else in any order; some hours
 crash-steps: .venv/installed-dev
 	GLIMPSE_LONG=1 $(BIN)/python -m pytest --timeout 0 tests/test_failpoints.py tests/test_migrations.py \
-	    tests/test_stopping.py tests/test_any_order.py tests/test_ray.py
+	    tests/test_stopping.py tests/test_any_order.py
 
 ## fuzz: an hour of made-up inputs for each target (TARGET names one, SECONDS how long)
 fuzz: .venv/installed-dev

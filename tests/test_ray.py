@@ -29,7 +29,7 @@ from indexer import BuildOptions, Config, GlimpseError, Library
 from indexer.distributed import reach
 from indexer.distributed.cluster import connected
 from indexer.errors import UsageError
-from tests.conftest import EXAMPLES, LONG, Run, environment
+from tests.conftest import EXAMPLES, Run, environment
 from tests.pictures import encoded, orientation_exif, stored_as
 
 CONFIG = """
@@ -209,7 +209,6 @@ def test_a_worker_that_is_killed_loses_nothing(
     assert dump(library_folder) == dump(undisturbed)
 
 
-@pytest.mark.skipif(not LONG, reason="takes half a minute: GLIMPSE_LONG=1")
 def test_a_driver_that_is_killed_has_nothing_embedded_twice(
     cluster: str,
     library_folder: Path,
@@ -254,7 +253,6 @@ def test_a_driver_that_is_killed_has_nothing_embedded_twice(
     assert {count for content, count in counts.items() if content != twice} == {1}
 
 
-@pytest.mark.skipif(not LONG, reason="takes half a minute: GLIMPSE_LONG=1")
 def test_a_shard_that_comes_twice_changes_nothing(
     cluster: str, library_folder: Path, many: Path, config: Config, tmp_path: Path
 ) -> None:
@@ -350,7 +348,6 @@ def test_what_is_wrong_with_a_bucket_is_one_line(
         built(library_folder, config, "s3://locked/photos")
 
 
-@pytest.mark.skipif(not LONG, reason="takes half a minute: GLIMPSE_LONG=1")
 def test_a_url_of_a_folder_is_that_folder(
     cluster: str, library_folder: Path, undisturbed: Path, many: Path, config: Config
 ) -> None:
