@@ -33,7 +33,7 @@ from benchmarks.report import publish
 from benchmarks.spent import descendants
 from indexer import BuildOptions, BuildReport, Config, Library, Progress
 from indexer.build_options import Engine
-from indexer.distributed.cluster import connected
+from indexer.distributed.joining import connected
 
 WORKER = b"ray::MapWorker(MapBatches(Embedding"
 CORES = os.cpu_count() or 1

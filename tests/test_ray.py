@@ -27,7 +27,7 @@ from PIL import Image
 from benchmarks.spent import descendants
 from indexer import BuildOptions, Config, GlimpseError, Library
 from indexer.distributed import reach
-from indexer.distributed.cluster import connected
+from indexer.distributed.joining import connected
 from indexer.errors import UsageError
 from tests.conftest import EXAMPLES, Run, environment
 from tests.pictures import encoded, orientation_exif, stored_as

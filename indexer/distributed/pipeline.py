@@ -20,7 +20,8 @@ import numpy as np
 from indexer.build_options import BuildOptions
 from indexer.committing import Committed, Committer, Progress, Vectors
 from indexer.config import Config
-from indexer.distributed.cluster import Cluster, connected
+from indexer.distributed.cluster import Cluster
+from indexer.distributed.joining import connected
 from indexer.distributed.pages import Item, Spool, pages_of
 from indexer.distributed.shards import VERSION, Row, Shard, Store, name_of, unpack
 from indexer.distributed.worker import Job
