@@ -153,7 +153,7 @@ bench-isolation: .venv/installed-dev
 
 ## bench-ray: a cluster of Ray's on this machine beside a build without it, workers killed, pictures behind an S3 server
 bench-ray: .venv/installed-dev
-	nice -n 19 $(BIN)/python -m benchmarks.ray $(PHOTOS) --out benchmarks/results/ray.json
+	$(BIN)/python -m benchmarks.ray $(PHOTOS) --out benchmarks/results/ray.json
 
 ## bench-gpu: images a second on a graphics card, and how busy building keeps it
 bench-gpu: .venv/installed-dev

@@ -21,21 +21,24 @@ OURS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 """Unless the user has set them: nothing is sent home, and the terminal is the user's."""
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""As Ray does elsewhere than on Linux: it then listens on 127.0.0.1 and nowhere else."""
+HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+"""The same for a cluster of this machine's own. As Ray does elsewhere than on Linux it then listens on 127.0.0.1 and
+nowhere else; and its workers do not stand back behind whatever else runs, as a build without Ray does not."""
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[Cluster]:
     """A cluster, as long as it is needed: one that this process has joined, the one at the address, or one here."""
-    with _environment(OURS if address else OURS | LOOPBACK):
+    with _environment(OURS if address else OURS | HERE):
         ray = _quiet_ray()
         if ray.is_initialized():
             yield Cluster(ray)
             return
         constants, worker = ray._private.ray_constants, ray._private.worker
         reaches_out = constants.ENABLE_RAY_CLUSTER
-        if not address:  # as LOOPBACK says, which is read when Ray is imported: the caller may have done so before
+        if (
+            not address
+        ):  # as HERE says, which is read when Ray is imported: the caller may have done so before
             constants.ENABLE_RAY_CLUSTER = False
         # Whatever it is told, Ray prints on standard output that a worker died; there is no other way to stop that.
         printed, worker._worker_logs_enabled = worker._worker_logs_enabled, False
