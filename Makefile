@@ -62,6 +62,10 @@ bench-search: .venv/installed-dev
 bench-milvus: .venv/installed-dev
 	$(BIN)/python -m benchmarks.milvus $(if $(URI),--uri $(URI)) --out benchmarks/results/milvus.json
 
+## bench-postgres: a catalog on PostgreSQL beside one on SQLite (SERVER names empty databases, a pair each; else one is started)
+bench-postgres: .venv/installed-dev
+	$(BIN)/python -m benchmarks.postgres $(if $(SERVER),--server $(SERVER)) --out benchmarks/results/postgres.json
+
 ## bench-growth: latency, memory, disk, opening and building from ten thousand to five million vectors; 14 GB, half an hour
 bench-growth: .venv/installed-dev
 	$(BIN)/python -m benchmarks.growth --out benchmarks/results/growth.json

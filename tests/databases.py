@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -65,7 +65,7 @@ class Server:
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator["Server"]:
+    def running(cls, settings: Mapping[str, str] = SETTINGS) -> Iterator["Server"]:
         """A server for as long as it is needed; skips where there is no PostgreSQL."""
         if _program("initdb") is None or (os.getuid() == 0 and shutil.which("setpriv") is None):
             pytest.skip("needs PostgreSQL: apt install postgresql")
@@ -74,7 +74,7 @@ class Server:
         if os.getuid() == 0:
             shutil.chown(folder, USER, USER)
         data = str(folder / "data")
-        options = [f"-c {name}={value}" for name, value in SETTINGS.items()]
+        options = [f"-c {name}={value}" for name, value in settings.items()]
         options += ["-c listen_addresses=''", f"-k {folder}"]
         try:
             locale = ["--encoding=UTF8", "--locale=C.UTF-8"]

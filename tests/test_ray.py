@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 import os
 import random
 import shutil
@@ -410,6 +411,15 @@ def test_a_search_imports_neither_ray_nor_fsspec(library_folder: Path, tmp_path:
         command, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.split() == []
+
+
+def test_ray_is_quiet_and_the_rest_of_the_program_is_not(
+    cluster: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(cluster):
+        logging.getLogger("ray.data").error("a cluster's")
+        logging.getLogger("indexer").warning("the program's")
+    assert caplog.messages == ["the program's"]
 
 
 def test_nothing_of_a_cluster_listens_to_other_machines(cluster: str) -> None:

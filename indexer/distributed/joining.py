@@ -118,7 +118,9 @@ def _quiet_ray() -> ModuleType:
     for name in ("ray", "ray.data"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)
-        for handler in logger.handlers:
+        for handler in set(logger.handlers).difference(
+            logging.getLogger().handlers
+        ):  # not the program's
             handler.setLevel(logging.CRITICAL)
     return ray
 
