@@ -43,7 +43,7 @@ demo: .venv/installed
 
 ## test: everything that CI runs besides `check`
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 ## check: format, lint, types, the one way that imports run, and the files of the containers
 check: .venv/installed-dev

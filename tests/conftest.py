@@ -30,15 +30,42 @@ RGB = {
     "yellow": (230, 220, 20),
 }
 
+LONGEST = (
+    "tests/test_ray.py",
+    "tests/train/test_training.py",
+    "tests/test_failpoints.py",
+    "tests/test_verify.py",
+    "tests/test_snapshots.py",
+    "tests/test_crash.py",
+    "tests/train/test_distributed.py",
+    "tests/test_open_clip.py",
+    "tests/browser/test_map_page.py",
+    "tests/test_watching.py",
+    "tests/test_cli.py",
+    "tests/test_namespaces.py",
+    "tests/test_half.py",
+    "tests/milvus/test_milvus.py",
+    "tests/test_tagging.py",
+    "tests/exchange/test_round_trip.py",
+    "tests/test_migrations.py",
+    "tests/test_readers.py",
+    "tests/test_load.py",
+    "tests/exchange/test_many.py",
+)
+"""They begin first, so that where files are shared out, no core waits for one of them in the end."""
+
 MakePicture = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the group of what they show, so that `pytest -m crash` runs those that do."""
+    """Put the longest files first; mark tests by the group of what they show, for `pytest -m crash`."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    files = [item.path.relative_to(item.config.rootpath).as_posix() for item in items]
+    ranked = sorted(zip(files, items, strict=True), key=lambda pair: order.get(pair[0], len(order)))
+    items[:] = [item for _, item in ranked]
     groups = {test: promise.group for promise in read_promises() for test in promise.tests}
-    for item in items:
-        file = item.path.relative_to(item.config.rootpath).as_posix()
+    for file, item in ranked:
         group = groups.get((file, getattr(item, "originalname", item.name)))
         if group:
             item.add_marker(group)
