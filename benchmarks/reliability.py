@@ -47,7 +47,8 @@ def run(tests: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Outcome]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         nodes = sorted(f"{file}::{name}" for file, name in tests)
-        subprocess.run([sys.executable, "-m", "pytest", f"--junitxml={report}", *nodes])
+        shared = ("--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+        subprocess.run([sys.executable, "-m", "pytest", *shared, f"--junitxml={report}", *nodes])
         cases = list(ElementTree.parse(report).iter("testcase"))
     found = defaultdict(list)
     for case in cases:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from indexer.errors import UsageError
+from indexer.options import option
 
 __all__ = ["BuildOptions", "Engine"]
 
@@ -14,27 +15,22 @@ Engine = Literal["local", "ray"]
 class BuildOptions:
     """What to build, how thoroughly, and by whom. Raises UsageError for what makes no sense."""
 
-    model: str | None = None
-    """The model to embed with; None stays with the library's default space."""
+    model: str | None = option(None, "The model; see `glimpse models`. Else that of the space.")
     space: str | None = None
-    """The name of the space to build."""
-    exclude: tuple[str, ...] = ()
-    """Patterns in gitignore's syntax, besides those of the configuration."""
-    include_hidden: bool = False
-    verify: bool = False
-    """Read every file again and compare its hash; also tries the failed ones again."""
-    rebuild: bool = False
-    """Embed everything again."""
-    dry_run: bool = False
-    """Only count what would be read."""
-    adopt: bool = False
-    """Make the space the library's default."""
-    engine: Engine = "local"
-    """What embeds: processes of this machine, or a cluster of Ray's."""
-    ray_address: str | None = None
-    """The cluster, as HOST:PORT or `auto`; None starts one on this machine, for as long as the build takes."""
-    shards: str | None = None
-    """A folder or URL for what the cluster has embedded, which all its machines reach; kept, with a manifest."""
+    """The name of the space to build; None stays with the library's default."""
+    exclude: tuple[str, ...] = option((), "Leave out, in gitignore's syntax; repeatable.")
+    include_hidden: bool = option(False, "Also .names.")
+    verify: bool = option(False, "Read every file again, those that failed too.")
+    rebuild: bool = option(False, "Embed everything again.")
+    dry_run: bool = option(False, "Only count what would be read.")
+    adopt: bool = option(False, "Make the space the library's default.")
+    engine: Engine = option("local", "What embeds: this machine, or a cluster of Ray's.")
+    ray_address: str | None = option(
+        None, "The cluster, HOST:PORT or auto; else one is started on this machine."
+    )
+    shards: str | None = option(
+        None, "A folder or URL that keeps what the cluster embeds, as Parquet with a manifest."
+    )
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):

@@ -375,7 +375,7 @@ def test_what_makes_no_sense_is_one_line(glimpse: Run, photos: Path) -> None:
         port = closed.getsockname()[1]
         for arguments, line, code in (
             (["--ray-address", "auto"], b"--ray-address says something to the engine ray", 2),
-            (["--engine", "dask"], b"engine 'dask': it is local, ray", 2),
+            (["--engine", "dask"], b"Invalid value for '--engine': 'dask' is not one of", 2),
             (["--engine", "ray", "--ray-address", "head"], b"it is HOST:PORT", 2),
             (["--engine", "ray", "--ray-address", f"127.0.0.1:{port}"], b"no cluster", 1),
         ):

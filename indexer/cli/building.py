@@ -1,7 +1,7 @@
 """Making a library, and the models that it can be made with."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -16,6 +16,7 @@ __all__ = ["build", "models"]
 
 def build(
     common: Common,
+    options: BuildOptions,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -23,44 +24,12 @@ def build(
             help="Folders, or URLs with --engine ray; none stands for all that the library has.",
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model; see `glimpse models`.")] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Leave out, in gitignore's syntax.")
-    ] = None,
-    include_hidden: Annotated[bool, typer.Option("--include-hidden", help="Also .names.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Make the space the default.")] = False,
-    engine: Annotated[
-        str, typer.Option(help="What embeds: local, or ray for a cluster.")
-    ] = "local",
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="The cluster; else one is started on this machine."),
-    ] = None,
-    shards: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Keep there what the cluster embeds, as Parquet."),
-    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Forget files that are gone, unasked.")
     ] = False,
 ) -> int:
     """Find pictures in folders, embed and store them; only what is new or changed."""
-    options = BuildOptions(
-        model=model,
-        space=common.space,
-        exclude=tuple(exclude or ()),
-        include_hidden=include_hidden,
-        verify=verify,
-        rebuild=rebuild,
-        dry_run=dry_run,
-        adopt=adopt,
-        engine=engine,  # type: ignore[arg-type]  # the options check it
-        ray_address=ray_address,
-        shards=shards,
-    )
+    options = replace(options, space=common.space)
     with common.open(create=True) as library, Bar("looking").shown() as bar:
 
         def show(progress: Progress) -> None:
@@ -73,7 +42,7 @@ def build(
             notify=bar.note,
             confirm=lambda question: yes or bar.ask(question),
         )
-    if dry_run:
+    if options.dry_run:
         print(f"{report.pending} files to read, {report.unchanged} unchanged")
         return 0
     for line in tables.build_summary(report):

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from indexer.errors import UsageError
+from indexer.options import option
 
 __all__ = ["ExportOptions", "ExportReport", "ImportOptions", "ImportReport", "Layout"]
 
@@ -12,20 +13,14 @@ Layout = Literal["parquet", "clip-retrieval", "fiftyone"]
 LISTED = 20
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """How to export. Raises UsageError for a value that makes no sense."""
 
-    layout: Layout = field(
-        default="parquet", metadata={"help": "parquet; or what another program reads."}
-    )
-    no_places: bool = _option(False, "Leave out where photos were taken.")
-    float32: bool = _option(False, "Vectors in single precision, unit length; else as kept, half.")
-    shard_rows: int = _option(100_000, "Photos in a file at most.")
+    layout: Layout = option("parquet", "parquet; or what another program reads.")
+    no_places: bool = option(False, "Leave out where photos were taken.")
+    float32: bool = option(False, "Vectors in single precision, unit length; else as kept, half.")
+    shard_rows: int = option(100_000, "Photos in a file at most.")
 
     def __post_init__(self) -> None:
         if self.layout not in get_args(Layout):
@@ -54,11 +49,9 @@ class ExportReport:
 class ImportOptions:
     """What to know of vectors from elsewhere."""
 
-    model: str | None = _option(None, "The model that made the vectors; see `glimpse models`.")
-    root: Path | None = field(
-        default=None, metadata={"help": "The folder in which the pictures lie here."}
-    )
-    vectors: str | None = _option(None, "FiftyOne: the field that holds the vectors.")
+    model: str | None = option(None, "The model that made the vectors; see `glimpse models`.")
+    root: Path | None = option(None, "The folder in which the pictures lie here.")
+    vectors: str | None = option(None, "FiftyOne: the field that holds the vectors.")
 
 
 @dataclass(slots=True)

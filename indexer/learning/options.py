@@ -1,65 +1,62 @@
 """What a user may say about training: each option once, for the command and for Python alike."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from indexer.errors import UsageError
+from indexer.options import option
 
 __all__ = ["METHODS", "TrainOptions", "TrainReport"]
 
 METHODS = ("simclr", "moco", "byol", "clip")
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """How to train; None stands for what the method's paper or the machine suggests."""
 
-    name: str | None = _option(None, "The run is called run:NAME; default: the method.")
-    resume: bool = _option(False, "Go on with a run that was interrupted.")
-    epochs: float | None = _option(None, "Train until every picture came so often.")
-    minutes: float | None = _option(None, "Train for so long, if the epochs are not over before.")
-    backbone: str | None = _option(
+    name: str | None = option(None, "The run is called run:NAME; default: the method.")
+    resume: bool = option(False, "Go on with a run that was interrupted.")
+    epochs: float | None = option(None, "Train until every picture came so often.")
+    minutes: float | None = option(None, "Train for so long, if the epochs are not over before.")
+    backbone: str | None = option(
         None, "A timm network (default resnet18), or for clip an open_clip architecture."
     )
-    start: str | None = _option(None, "Begin with this model's weights; see `glimpse models`.")
-    size: int | None = _option(None, "Edge of the pictures that the network sees, in pixels.")
-    lock: Literal["image", "text"] | None = _option(None, "clip: a tower that stays as it is.")
-    heads_only: bool = _option(
+    start: str | None = option(None, "Begin with this model's weights; see `glimpse models`.")
+    size: int | None = option(None, "Edge of the pictures that the network sees, in pixels.")
+    lock: Literal["image", "text"] | None = option(None, "clip: a tower that stays as it is.")
+    heads_only: bool = option(
         False, "clip: learn heads over the vectors that the library has; decodes nothing."
     )
-    captions: tuple[str, ...] = _option(
+    captions: tuple[str, ...] = option(
         (), "clip: a TSV, CSV or JSONL file, or sidecar, embedded, folders; repeatable."
     )
-    template: tuple[str, ...] = _option(
+    template: tuple[str, ...] = option(
         (), "clip: a sentence with {} for a folder's name; repeatable."
     )
-    batch: int | None = _option(None, "Pictures that are compared with each other.")
-    accumulate: int = _option(1, "Batches whose gradients make one step.")
-    optimizer: Literal["lars", "sgd", "adamw"] | None = _option(None, "The optimiser.")
-    learning_rate: float | None = _option(
+    batch: int | None = option(None, "Pictures that are compared with each other.")
+    accumulate: int = option(1, "Batches whose gradients make one step.")
+    optimizer: Literal["lars", "sgd", "adamw"] | None = option(None, "The optimiser.")
+    learning_rate: float | None = option(
         None, "The peak; LARS and SGD: for 256 pictures, in proportion to the batch."
     )
-    weight_decay: float | None = _option(None, "Of all weights but biases, norms and scales.")
-    warmup: float = _option(0.1, "Share of training in which the learning rate rises.")
-    set: tuple[str, ...] = _option(
+    weight_decay: float | None = option(None, "Of all weights but biases, norms and scales.")
+    warmup: float = option(0.1, "Share of training in which the learning rate rises.")
+    set: tuple[str, ...] = option(
         (), "KEY=VALUE of the method, such as temperature=0.2; repeatable."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = _option(
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto", "auto: half precision where the machine computes in it."
     )
-    hold_out: float = _option(0.1, "Share of the pictures that is kept for measuring.")
-    seed: int = _option(0, "Of everything that is drawn.")
-    workers: int | None = _option(None, "Processes that draw views.")
-    keep_every_s: float = _option(60.0, "Seconds between states that --resume goes on from.")
-    tensorboard: bool = _option(False, "Also write the curves for TensorBoard.")
-    adopt: bool = _option(False, "Make it the library's default space if it is better there.")
-    exclude: tuple[str, ...] = _option((), "Leave out, in gitignore's syntax; repeatable.")
-    include_hidden: bool = _option(False, "Also .names.")
+    hold_out: float = option(0.1, "Share of the pictures that is kept for measuring.")
+    seed: int = option(0, "Of everything that is drawn.")
+    workers: int | None = option(None, "Processes that draw views.")
+    keep_every_s: float = option(60.0, "Seconds between states that --resume goes on from.")
+    tensorboard: bool = option(False, "Also write the curves for TensorBoard.")
+    adopt: bool = option(False, "Make it the library's default space if it is better there.")
+    exclude: tuple[str, ...] = option((), "Leave out, in gitignore's syntax; repeatable.")
+    include_hidden: bool = option(False, "Also .names.")
 
     def check(self, method: str) -> None:
         """Raise UsageError for what no run can be made of."""
