@@ -31,6 +31,7 @@ from indexer.urls import folder_of, is_url, local_only
 from indexer.vector_stores import vector_store
 from storage.catalog import Catalog
 from storage.lookup import count_failures
+from storage.ondisk.shards import Workers
 from storage.records import RootRecord, SpaceRecord
 from storage.vectors import Vectors
 
@@ -92,7 +93,7 @@ class _Run:
         self._listener = listener
         self._rules = rules_of(folder, config, options)
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
-        self._store = vector_store(folder, config)
+        self._store = vector_store(folder, config, self._workers())
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if self._is_distributed:
@@ -140,6 +141,14 @@ class _Run:
     @property
     def _is_distributed(self) -> bool:
         return self._options.engine == "ray"
+
+    def _workers(self) -> Workers | None:
+        if not self._is_distributed:
+            return None
+        # Deferred: Ray is an extra.
+        from indexer.distributed.workers import workers
+
+        return partial(workers, self._options.ray_address)
 
     def _first(self, paths: Sequence[str | Path]) -> BuildReport:
         """Make the library, once it is sure that there are pictures and a model for it."""

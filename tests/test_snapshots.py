@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage import cells, choosing, embedded, rows, snapshots
+from storage import cells, choosing, embedded, mapping, rows, snapshots
 from storage.catalog import Catalog
 from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
@@ -287,10 +287,11 @@ def test_a_snapshot_of_an_earlier_layout_is_written_anew(
 def test_a_mapping_that_is_dropped_comes_back(
     catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped, sizes, unmap = list[None](), itertools.count(), rows._unmap
-    monkeypatch.setattr(rows, "MAPPED", 0)
-    monkeypatch.setattr(rows, "_mapped", lambda: next(sizes))
-    monkeypatch.setattr(rows, "_unmap", lambda data: dropped.append(unmap(data)))
+    dropped, sizes, unmap = list[None](), itertools.count(), mapping.unmap
+    for module in (rows, mapping):
+        monkeypatch.setattr(module, "MAPPED", 0)
+    monkeypatch.setattr(mapping, "mapped", lambda: next(sizes))
+    monkeypatch.setattr(mapping, "unmap", lambda data: dropped.append(unmap(data)))
     snapshots.publish(catalog, space)
     index = load(catalog, space)
     before = len(dropped)
