@@ -6,7 +6,9 @@ Nothing is made or changed before the checks have passed.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,6 @@ from indexer.urls import folder_of, is_url, local_only
 from indexer.vector_stores import vector_store
 from storage.catalog import Catalog
 from storage.lookup import count_failures
-from storage.ondisk.shards import Workers
 from storage.records import RootRecord, SpaceRecord
 from storage.vectors import Vectors
 
@@ -93,7 +94,8 @@ class _Run:
         self._listener = listener
         self._rules = rules_of(folder, config, options)
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
-        self._store = vector_store(folder, config, self._workers())
+        workers = partial(_workers, options.ray_address) if self._is_distributed else None
+        self._store = vector_store(folder, config, workers)
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if self._is_distributed:
@@ -141,14 +143,6 @@ class _Run:
     @property
     def _is_distributed(self) -> bool:
         return self._options.engine == "ray"
-
-    def _workers(self) -> Workers | None:
-        if not self._is_distributed:
-            return None
-        # Deferred: Ray is an extra.
-        from indexer.distributed.workers import workers
-
-        return partial(workers, self._options.ray_address)
 
     def _first(self, paths: Sequence[str | Path]) -> BuildReport:
         """Make the library, once it is sure that there are pictures and a model for it."""
@@ -322,6 +316,16 @@ class _Run:
 
     def _words_of(self, space: SpaceRecord) -> Vectors:
         return asked_words(self._spaces, space, self._listener.notify)
+
+
+@contextmanager
+def _workers(address: str | None) -> Iterator[Executor]:
+    """A cluster's, as long as they are needed."""
+    # Deferred: Ray is an extra.
+    from indexer.distributed.workers import workers
+
+    with workers(address) as executor:
+        yield executor
 
 
 def _decoders(config: RuntimeConfig) -> int:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+from indexer.distributed.cluster import Cluster
 from indexer.distributed.joining import connected
 
 __all__ = ["workers"]
@@ -18,18 +19,17 @@ Told = TypeVar("Told")
 def workers(address: str | None) -> Iterator[Executor]:
     """The cluster at an address, or one here, as long as it is needed. Raises GlimpseError."""
     with connected(address) as cluster:
-        yield _Tasks(cluster.ray)
+        yield _Tasks(cluster)
 
 
 class _Tasks(Executor):
-    """A task of Ray's for each call, on a processor each; what a dead machine had is given out again by Ray."""
+    """A task of the cluster's for each call."""
 
-    def __init__(self, ray: ModuleType) -> None:
-        self._ray = ray
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def submit(
         self, fn: Callable[Given, Told], /, *args: Given.args, **kwargs: Given.kwargs
     ) -> Future[Told]:
-        task: Any = self._ray.remote(num_cpus=1)(fn)
-        done: Future[Told] = task.remote(*args, **kwargs).future()
-        return done
+        """As `Executor`."""
+        return self._cluster.submit(partial(fn, *args, **kwargs))
