@@ -76,6 +76,8 @@ def choose(
                 cells, f"IVF{cells.index.nlist},{code}{ON_DISK * maker.is_on_disk} {how}", recall
             )
         log.info("%s reaches a recall of %.3f only", code, recall)
+    if place is not None:
+        place.clear()
     log.warning("no cells are good enough for these vectors; all are looked at")
     return Choice(None, EXACT, 1.0)
 

@@ -70,9 +70,7 @@ def write(
         place = Place(path, file, file.tell())
         choice = choose(MappedRows(path, _as_rows(b"".join(digests)), _refuse), place)
         rest = [np.concatenate(ids).tobytes(), *digests]
-        if choice.cells is None:
-            place.clear()
-        else:
+        if choice.cells is not None:
             rest.append(choice.cells.to_bytes())
         checked = hashlib.sha256(header + _mark(path, place.start))
         for piece in rest:
