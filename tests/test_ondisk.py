@@ -21,7 +21,9 @@ from faiss.contrib.inspect_tools import get_invlist
 from benchmarks.mortal import Mortal, Tell
 from benchmarks.promises import litter, sound
 from indexer import Config
+from indexer.config import RuntimeConfig
 from indexer.errors import StorageError
+from indexer.spaces import Spaces
 from indexer.vector_stores import vector_store
 from indexer.verification.findings import Ledger
 from indexer.verification.snapshots import check_snapshots
@@ -178,13 +180,9 @@ def test_verify_finds_a_damaged_list_and_writes_the_snapshot_anew(
         (fault,) = auditing.faults(view, catalog.folder, space)
     assert fault.what == "not what was written"
     ledger = Ledger(catalog.folder, repairing=True)
-
-    class NoWords:
-        def folder(self, space: SpaceRecord) -> Path:
-            return catalog.folder / "models"
-
+    spaces = Spaces(catalog.folder, RuntimeConfig())
     with catalog.writer():
-        check_snapshots(catalog, store, NoWords(), ledger, settled=True)  # type: ignore[arg-type]
+        check_snapshots(catalog, store, spaces, ledger, settled=True)
     assert [finding.repaired for finding in ledger.findings()] == [True]
     with catalog.view() as view:
         assert auditing.faults(view, catalog.folder, space) == []
@@ -284,8 +282,6 @@ def publishing(tell: Tell, library: Path, step: str) -> None:
         return real(*arguments, **named)
 
     setattr(owner, name, killed)
-    if name == "fill":
-        shards._filled.__globals__["fill"] = killed
     publish(library)
 
 

@@ -1,8 +1,8 @@
 """Inverted lists in a snapshot's file, behind its vectors: merged from shards, mapped, checked as they are read.
 
-    minus how many bytes follow   int64; a file without lists has its first id there, which is above zero
-    nothing                       until lists are aligned
-    of each cell: codes, ids      room for a whole number of eight, so that the next ones are aligned
+    minus how many bytes they are   int64; a file without lists has its first id there, which is above zero
+    nothing                         until they are aligned
+    of each cell: codes, ids        room for a whole number of eight, so that the next ones are aligned
 
 `merge_ondisk` of FAISS's own writes such lists through a mapping: a full disk would end the process.
 """
@@ -142,10 +142,9 @@ def merge(shards: Sequence[Path], place: Place) -> Lists:
     merged: Any = faiss.HStackInvertedLists(parts.size(), parts.data())
     sizes = np.array([merged.list_size(cell) for cell in range(merged.nlist)], np.int64)
     digests = np.empty((len(sizes), DIGEST), np.uint8)
-    start = -(-(place.start + MARK.size) // ALIGNED) * ALIGNED
-    lists = Lists(start, merged.code_size, sizes, digests)
-    place.file.write(MARK.pack(place.start + MARK.size - int(lists.offsets[-1])))
-    place.file.write(bytes(start - place.start - MARK.size))
+    head = _head_size(place.start)
+    lists = Lists(place.start + head, merged.code_size, sizes, digests)
+    place.file.write(MARK.pack(lists.start - int(lists.offsets[-1])).ljust(head, b"\0"))
     mappings = [_mapping(index) for index in indexes]
     for cell in range(len(sizes)):
         ids, codes = get_invlist(merged, cell)  # type: ignore[no-untyped-call]
@@ -161,12 +160,20 @@ def merge(shards: Sequence[Path], place: Place) -> Lists:
 
 
 def read_mark(file: BinaryIO) -> bytes:
-    """The mark of lists, behind which they are left out; where there are none, nothing, and nothing is read."""
-    at = file.tell()
-    mark = file.read(MARK.size)
-    length = -MARK.unpack(mark)[0] if len(mark) == MARK.size else 0
-    file.seek(min(at + MARK.size + length, os.fstat(file.fileno()).st_size) if length > 0 else at)
-    return mark if length > 0 else b""
+    """What comes before lists, which are then left out; where there are none, nothing, and nothing is read."""
+    at, size = file.tell(), os.fstat(file.fileno()).st_size
+    head = file.read(_head_size(at))
+    length = -MARK.unpack_from(head)[0] if len(head) >= MARK.size else 0
+    if length <= 0:
+        file.seek(at)
+        return b""
+    file.seek(min(at + len(head) + length, size))
+    return head
+
+
+def _head_size(at: int) -> int:
+    """Bytes from here to where lists begin."""
+    return MARK.size + -(at + MARK.size) % ALIGNED
 
 
 def _mapping(index: Any) -> Mapping:
