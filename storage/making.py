@@ -28,7 +28,7 @@ ON_DISK = " on disk"
 LEARNED_FROM = 48
 """Vectors for each cell that its place is learned from."""
 STEPS = 8
-"""Of k-means: more move the cells no more than a query notices."""
+"""Of k-means: more move cells and codes no more than a query notices."""
 FEWEST_PROBES, FEWEST_PROPOSED = 4, 40
 AT_ONCE = 16_384
 """Rows decoded at a time."""
@@ -90,6 +90,8 @@ def learn(rows: Rows, code: str, most: int | None = None) -> Any:
     index: Any = faiss.index_factory(rows.dim, f"IVF{cells},{code}", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = STEPS
     index.cp.max_points_per_centroid = LEARNED_FROM
+    if isinstance(index, faiss.IndexIVFPQ):
+        index.pq.cp.niter = STEPS
     size = cells * LEARNED_FROM
     index.train(rows.take(sample(len(rows), size if most is None else min(size, most))))
     return index

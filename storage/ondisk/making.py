@@ -34,7 +34,7 @@ class OnDisk:
     def codes(self, dim: int) -> Iterator[str]:
         """As `Maker`: two bits for each number, or eight."""
         if dim % 4 == 0:
-            yield f"PQ{dim // 4}"
+            yield f"PQ{dim // 4}np"  # without training for Hamming distances, which takes minutes and is not asked
         yield "SQ8"
 
     def make(self, rows: Rows, code: str, place: Place | None) -> DiskCells:
