@@ -87,16 +87,19 @@ class MappedLists:
         """Whether the lists of these cells are what was written; where not, that is told once."""
         for cell in cells[~self._known[cells]].tolist():
             if not self._is_whole(cell):
-                if not self._is_told:
-                    log.warning(
-                        "snapshot %s is damaged; where its cells are, all vectors are looked at; "
-                        "`glimpse verify` repairs it",
-                        self._path.name,
-                    )
-                self._is_told = True
+                self._tell()
                 return False
             self._known[cell] = True
         return True
+
+    def _tell(self) -> None:
+        if not self._is_told:
+            log.warning(
+                "snapshot %s has a damaged list; queries that come upon it look at all vectors, until "
+                "`glimpse verify` writes it anew",
+                self._path.name,
+            )
+        self._is_told = True
 
     def check(self) -> None:
         """Read all of them. Raises StorageError where one is not what was written."""
