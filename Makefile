@@ -70,6 +70,10 @@ bench-postgres: .venv/installed-dev
 bench-growth: .venv/installed-dev
 	$(BIN)/python -m benchmarks.growth --out benchmarks/results/growth.json
 
+## bench-ondisk: the same with cells on disk, a million and five million vectors; 14 GB, half an hour
+bench-ondisk: .venv/installed-dev
+	$(BIN)/python -m benchmarks.growth --vectors ondisk --sizes 1000000 5000000 --out benchmarks/results/ondisk.json
+
 ## bench-quick: whether anything has become slower, by ratios to fixed references; some 40 seconds
 bench-quick: .venv/installed-dev
 	$(BIN)/python -m benchmarks.quick

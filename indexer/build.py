@@ -6,7 +6,9 @@ Nothing is made or changed before the checks have passed.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -92,7 +94,8 @@ class _Run:
         self._listener = listener
         self._rules = rules_of(folder, config, options)
         self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
-        self._store = vector_store(folder, config)
+        workers = partial(_workers, options.ray_address) if self._is_distributed else None
+        self._store = vector_store(folder, config, workers)
 
     def run(self, paths: Sequence[str | Path]) -> BuildReport:
         if self._is_distributed:
@@ -313,6 +316,16 @@ class _Run:
 
     def _words_of(self, space: SpaceRecord) -> Vectors:
         return asked_words(self._spaces, space, self._listener.notify)
+
+
+@contextmanager
+def _workers(address: str | None) -> Iterator[Executor]:
+    """A cluster's, as long as they are needed."""
+    # Deferred: Ray is an extra.
+    from indexer.distributed.workers import workers
+
+    with workers(address) as executor:
+        yield executor
 
 
 def _decoders(config: RuntimeConfig) -> int:

@@ -60,8 +60,8 @@ class LibraryConfig(Section):
     """A build keeps a copy of the catalog when the newest is older than that; 0 makes none."""
     backups: Positive = 2
     """Copies that are kept."""
-    vectors: Literal["faiss", "milvus"] = "faiss"
-    """What searches the vectors; the catalog has them all the same."""
+    vectors: Literal["faiss", "ondisk", "milvus"] = "faiss"
+    """What searches the vectors, and where its index lies; the catalog has them all the same."""
 
     def folder(self) -> Path:
         """The library's folder."""

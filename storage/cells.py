@@ -14,7 +14,7 @@ import numpy as np
 from storage.chosen import Chosen
 from storage.rows import Ids, Vectors
 
-__all__ = ["Cells"]
+__all__ = ["HEAD", "Cells"]
 
 HEAD = struct.Struct("<qq")
 COSTLIER = 24
@@ -48,9 +48,14 @@ class Cells:
         wider = max(WIDER, share**-0.5) if share < FILTERED else 1
         probes = min(round(self.probes * wider), self.index.nlist)
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)  # type: ignore[call-arg]
+        rows = self._nearest(query, wanted, parameters)
+        return rows if len(rows) == wanted else None
+
+    def _nearest(self, query: Vectors, wanted: int, parameters: faiss.SearchParametersIVF) -> Ids:
+        """Up to so many rows of the cells near a query, best first."""
         _, rows = self.index.search(query[None], wanted, params=parameters)
         found: Ids = rows[0][rows[0] >= 0]
-        return found if len(found) == wanted else None
+        return found
 
     def count(self, k: int, share: float) -> int:
         """How many rows are proposed where k are wanted."""

@@ -8,12 +8,13 @@ space reads them. All but the first have answers farther away, and of those many
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import faiss
 import numpy as np
 
 from storage.cells import Cells
+from storage.making import IN_MEMORY, ON_DISK, Maker, Place, parts_of, sample
 from storage.rows import Ids, Rows, Vectors
 from storage.segments import Allowed, Segment
 
@@ -29,15 +30,9 @@ TARGET = 0.985
 K = 10
 ASKED = 256
 """Pictures of the library that ask, and words at most."""
-LEARNED_FROM = 48
-"""Vectors for each cell that its place is learned from."""
-STEPS = 8
-"""Of k-means: more move the cells no more than a query notices."""
-FEWEST_PROBES, FEWEST_PROPOSED, MOST_PROPOSED = 4, 40, 640
+MOST_PROPOSED = 640
 FURTHER = 1.5
 SAME = np.float32(1e-6)
-AT_ONCE = 16_384
-"""Rows decoded at a time."""
 
 
 class Choice(NamedTuple):
@@ -60,54 +55,40 @@ class Questions(NamedTuple):
     """The cosine of each one's K-th nearest row."""
 
 
-def choose(rows: Rows, words: Callable[[], Vectors]) -> Choice:
+def choose(
+    rows: Rows,
+    words: Callable[[], Vectors],
+    maker: Maker = IN_MEMORY,
+    place: Place | None = None,
+) -> Choice:
     """Cells over these rows, unless exact search is fast enough or better.
 
-    `words` gives unit vectors (n, dim) of texts that may be asked, or none.
+    `words` gives unit vectors (n, dim) of texts that may be asked, or none. Cells that lie on disk go to `place`.
     """
     if len(rows) < EXACT_BELOW:
         return Choice(None, EXACT, 1.0)
     questions = list(ask(rows, words().reshape(-1, rows.dim)))
-    for code in _codes(rows.dim):
-        cells, recall = _tune(rows, _fill(_learn(rows, code), rows), questions)
+    for code in maker.codes(rows.dim):
+        cells, recall = _tune(rows, maker.make(rows, code, place), questions)
         if recall >= TARGET:
-            kind = f"IVF{cells.index.nlist},{code} nprobe={cells.probes} k_factor={cells.proposed // K}"
-            return Choice(cells, kind, recall)
+            how = f"nprobe={cells.probes} k_factor={cells.proposed // K}"
+            return Choice(
+                cells, f"IVF{cells.index.nlist},{code}{ON_DISK * maker.is_on_disk} {how}", recall
+            )
         log.info("%s reaches a recall of %.3f only", code, recall)
+    if place is not None:
+        place.clear()
     log.warning("no cells are good enough for these vectors; all are looked at")
     return Choice(None, EXACT, 1.0)
 
 
-def _codes(dim: int) -> Iterator[str]:
-    """How vectors may be compressed, by FAISS's names: two bits for each number, or eight."""
-    if dim % 2 == 0:
-        yield f"PQ{dim // 2}x4fsr"
-    yield "SQ8"
-
-
-def _learn(rows: Rows, code: str) -> Any:
-    cells = 1 << round(np.log2(np.sqrt(len(rows))))
-    index: Any = faiss.index_factory(rows.dim, f"IVF{cells},{code}", faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter = STEPS
-    index.cp.max_points_per_centroid = LEARNED_FROM
-    index.train(rows.take(_sample(len(rows), cells * LEARNED_FROM)))
-    return index
-
-
-def _fill(index: Any, rows: Rows) -> Any:
-    for part in _parts(np.arange(len(rows))):
-        index.add(rows.take(part))
-    return index
-
-
-def _tune(rows: Rows, index: Any, questions: Sequence[Questions]) -> tuple[Cells, float]:
+def _tune(rows: Rows, cells: Cells, questions: Sequence[Questions]) -> tuple[Cells, float]:
     """Look into more cells, or rank more of what they propose, whichever helps more, until the target is reached."""
     segment = Segment(np.arange(len(rows)), rows)
 
     def recall(cells: Cells) -> float:
         return min(recall_of(replace(segment, cells=cells), kind) for kind in questions)
 
-    cells = Cells(index, FEWEST_PROBES, FEWEST_PROPOSED)
     reached = recall(cells)
     while reached < TARGET:
         further = [
@@ -117,7 +98,7 @@ def _tune(rows: Rows, index: Any, questions: Sequence[Questions]) -> tuple[Cells
         allowed = [
             each
             for each in further
-            if each.probes <= index.nlist // 4 and each.proposed <= MOST_PROPOSED
+            if each.probes <= cells.index.nlist // 4 and each.proposed <= MOST_PROPOSED
         ]
         if not allowed:
             break
@@ -137,7 +118,7 @@ def recall_of(segment: Segment, questions: Questions) -> float:
 
 def ask(rows: Rows, words: Vectors) -> Iterator[Questions]:
     """Questions of each kind, and their answers by looking at all rows."""
-    asked, everything = _sample(len(rows), ASKED), np.arange(len(rows))
+    asked, everything = sample(len(rows), ASKED), np.arange(len(rows))
     pictures = rows.take(asked)
     tenth, half = everything[::10], everything[len(rows) // 2 :]
     for allowed in (everything, tenth, half):
@@ -145,7 +126,7 @@ def ask(rows: Rows, words: Vectors) -> Iterator[Questions]:
         among = None if allowed is everything else Allowed(allowed)
         yield Questions(pictures, asked, among, least)
     if len(words):
-        words = words[_sample(len(words), ASKED)]
+        words = words[sample(len(words), ASKED)]
         nobody = np.full(len(words), -1)
         yield Questions(words, nobody, None, _tenth(rows, everything, words, nobody))
 
@@ -153,20 +134,9 @@ def ask(rows: Rows, words: Vectors) -> Iterator[Questions]:
 def _tenth(rows: Rows, allowed: Ids, queries: Vectors, own: Ids) -> Vectors:
     """The cosine (m,) of each query's K-th nearest among the allowed rows, other than its own."""
     best = faiss.ResultHeap(len(queries), K + 1, keep_max=True)
-    for part in _parts(allowed):
+    for part in parts_of(allowed):
         cosines, found = faiss.knn(queries, rows.take(part), K + 1, faiss.METRIC_INNER_PRODUCT)
         best.add_result(cosines, part[found])
     best.finalize()
     others = [row[found != itself] for row, found, itself in zip(best.D, best.I, own, strict=True)]
     return np.array([row[K - 1] for row in others], np.float32)
-
-
-def _parts(rows: Ids) -> Iterator[Ids]:
-    for start in range(0, len(rows), AT_ONCE):
-        yield rows[start : start + AT_ONCE]
-
-
-def _sample(count: int, size: int) -> Ids:
-    """Some numbers below `count`, ascending, the same at each call."""
-    chosen = np.random.default_rng(0).choice(count, min(size, count), replace=False)
-    return np.sort(chosen)

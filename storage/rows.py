@@ -5,10 +5,8 @@ longer than the answer, and FAISS reads flipped bits without a word. Where a blo
 vectors are taken from the catalog.
 """
 
-import ctypes
 import hashlib
 import logging
-import mmap
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.chosen import Chosen
+from storage.mapping import MAPPED, Mapping
 from storage.records import VECTOR_DTYPE
 
 __all__ = [
@@ -47,10 +46,7 @@ AT_ONCE = 8192
 """Rows decoded at a time."""
 SPARSE = 200
 """Where fewer than one row in so many may answer, they are taken one by one: to ask every row costs more."""
-MAPPED = 448 * 2**20
-"""Bytes of a file that may count as this process's memory; what is beyond stays in the system's cache."""
 TINY = np.float32(1e-12)
-MEMORY = Path("/proc/self/statm")
 
 
 class Rows:
@@ -137,11 +133,11 @@ class MappedRows(Rows):
         self._path = path
         self._file = self._flat
         self._bytes = _bytes_of(self._file).reshape(-1)
+        self._mapping = Mapping(self._bytes)
         self._digests = digests
         self._recover = recover
         self._known = np.zeros(len(digests), np.bool_)
         self._all_known = False
-        self._others = _mapped()
 
     def check(self) -> None:
         """As `Rows`: read all of it, and turn to the catalog where it is not what was written."""
@@ -187,9 +183,8 @@ class MappedRows(Rows):
         self._all_known = bool(self._known.all())
 
     def _let_go(self) -> None:
-        """Drop the mapping once it has grown large: a row that is read may bring two megabytes into it."""
-        if len(self._bytes) > MAPPED and _mapped() - self._others > MAPPED:
-            _unmap(self._bytes)
+        if len(self._bytes) > MAPPED:
+            self._mapping.let_go()
 
 
 def unit(vectors: Vectors) -> Vectors:
@@ -231,21 +226,3 @@ def _bytes_of(flat: faiss.IndexScalarQuantizer) -> NDArray[np.uint8]:
         return np.empty((0, flat.code_size), np.uint8)
     codes: NDArray[np.uint8] = faiss.rev_swig_ptr(flat.codes.data(), flat.codes.size())
     return codes.reshape(flat.ntotal, flat.code_size)
-
-
-def _mapped() -> int:
-    """Bytes of files that this process has in memory; 0 where the system does not tell."""
-    try:
-        with open(MEMORY, "rb", buffering=0) as told:
-            return int(told.read().split()[2]) * mmap.PAGESIZE
-    except OSError:
-        return 0
-
-
-def _unmap(data: NDArray[np.uint8]) -> None:
-    """Drop the pages of a mapped file from this process; they come back when they are read."""
-    if not hasattr(mmap, "MADV_DONTNEED"):  # not on every system
-        return
-    start = data.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-    length = data.ctypes.data + data.nbytes - start
-    ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)

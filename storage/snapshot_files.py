@@ -1,9 +1,10 @@
 """The file of a snapshot: what is in it, written and read.
 
     an exact FAISS index over float16 vectors   (count, dim), mapped, its blocks checked as they are read
+    lists           of cells that lie on disk, or nothing; mapped, each checked as it is read
     ids             int64 (count,), ascending    }
     digests         SHA-256 of each block        } read, and checked by the record's SHA-256, on opening
-    cells           a FAISS index, or nothing    }
+    cells           a FAISS index, or nothing    }    (without its lists where they are above)
 
 So a file of a gigabyte opens in the time of its small part, and no byte of it is used unchecked.
 """
@@ -23,6 +24,9 @@ from storage.cells import Cells
 from storage.choosing import Choice
 from storage.embedded import Part
 from storage.errors import StorageError
+from storage.making import Place
+from storage.ondisk.cells import DiskCells
+from storage.ondisk.lists import read_mark
 from storage.records import VECTOR_DTYPE
 from storage.rows import (
     BLOCK,
@@ -48,7 +52,7 @@ def write(
     dim: int,
     count: int,
     parts: Iterable[Part],
-    choose: Callable[[Rows], Choice],
+    choose: Callable[[Rows, Place], Choice],
 ) -> tuple[str, Choice]:
     """Write and flush `count` rows with the index chosen for them; its SHA-256 for the record, and the choice.
 
@@ -63,11 +67,12 @@ def write(
             ids.append(part.ids)
             digests.append(digests_of(part.vectors, dim))
         file.flush()
-        choice = choose(MappedRows(path, _as_rows(b"".join(digests)), _refuse))
+        place = Place(path, file, file.tell())
+        choice = choose(MappedRows(path, _as_rows(b"".join(digests)), _refuse), place)
         rest = [np.concatenate(ids).tobytes(), *digests]
         if choice.cells is not None:
             rest.append(choice.cells.to_bytes())
-        checked = hashlib.sha256(header)
+        checked = hashlib.sha256(header + _mark(path, place.start))
         for piece in rest:
             file.write(piece)
             checked.update(piece)
@@ -93,7 +98,7 @@ def read(
     """
     header = _header(dim, count)
     with open(path, "rb") as file:
-        rest = _rest(file, header, count * dim * VECTOR_DTYPE.itemsize, sha256)
+        mark, rest = _rest(file, header, count * dim * VECTOR_DTYPE.itemsize, sha256)
     blocks = -(-count // BLOCK)
     ids = np.frombuffer(rest, np.int64, count).copy()
     digests = rest[ids.nbytes :][: blocks * DIGEST]
@@ -101,7 +106,7 @@ def read(
     return Snapshot(
         ids,
         MappedRows(path, _as_rows(digests), lambda: recover(ids)),
-        Cells.from_bytes(cells) if len(cells) else None,
+        _cells(path, cells, on_disk=bool(mark)),
     )
 
 
@@ -109,6 +114,8 @@ def read_whole(path: Path, dim: int, count: int, sha256: str) -> Snapshot:
     """Open a file and check every byte of it. Raises OSError, and StorageError where it is not what was recorded."""
     opened = read(path, dim, count, sha256, _refuse)
     opened.rows.check()
+    if isinstance(opened.cells, DiskCells):
+        opened.cells.check()
     return opened
 
 
@@ -127,7 +134,7 @@ def read_unrecorded(path: Path, dim: int, start: str) -> Snapshot:
     count = len(rows)
     with open(path, "rb") as file:
         header = _header(dim, count)
-        _, sha256 = _read_rest(file, header, count * dim * VECTOR_DTYPE.itemsize)
+        *_, sha256 = _read_rest(file, header, count * dim * VECTOR_DTYPE.itemsize)
     if not sha256.startswith(start):
         raise StorageError(OTHER_BYTES)
     return read_whole(path, dim, count, sha256)
@@ -151,21 +158,36 @@ def _as_rows(digests: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(digests, np.uint8).reshape(-1, DIGEST)
 
 
-def _rest(file: BinaryIO, header: bytes, vectors_size: int, sha256: str) -> bytes:
-    """What follows the vectors, once it is known to be whole."""
-    rest, found = _read_rest(file, header, vectors_size)
+def _cells(path: Path, data: memoryview, *, on_disk: bool) -> Cells | None:
+    if on_disk:
+        return DiskCells.from_file(data, path)
+    return Cells.from_bytes(data) if len(data) else None
+
+
+def _rest(file: BinaryIO, header: bytes, vectors_size: int, sha256: str) -> tuple[bytes, bytes]:
+    """The mark of lists, and what follows vectors and lists, once both are known to be whole."""
+    mark, rest, found = _read_rest(file, header, vectors_size)
     if found != sha256:  # FAISS loads flipped bits without a word
         raise StorageError(OTHER_BYTES)
-    return rest
+    return mark, rest
 
 
-def _read_rest(file: BinaryIO, header: bytes, vectors_size: int) -> tuple[bytes, str]:
-    """What follows the vectors, and the SHA-256 of that and of the header."""
+def _read_rest(file: BinaryIO, header: bytes, vectors_size: int) -> tuple[bytes, bytes, str]:
+    """The same, and the SHA-256 of that and of the header."""
     checked = hashlib.sha256(file.read(len(header)))
     file.seek(len(header) + vectors_size)
+    mark = read_mark(file)
     rest = file.read()
+    checked.update(mark)
     checked.update(rest)
-    return rest, checked.hexdigest()
+    return mark, rest, checked.hexdigest()
+
+
+def _mark(path: Path, start: int) -> bytes:
+    """The mark of lists that were written; nothing where none were."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        return read_mark(file)
 
 
 def _header(dim: int, count: int) -> bytes:

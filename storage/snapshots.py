@@ -20,10 +20,11 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
 from storage import embedded, snapshot_files
 from storage.batch import Batch
 from storage.catalog import Catalog
-from storage.choosing import Choice, choose
+from storage.choosing import EXACT, Choice, choose
 from storage.discarding import discard
 from storage.disk import flush_folder
 from storage.errors import StorageError
+from storage.making import IN_MEMORY, ON_DISK, Maker
 from storage.records import SnapshotRecord, SpaceRecord
 from storage.rows import Rows, Vectors
 from storage.segments import Segment
@@ -102,10 +103,10 @@ def with_tail(view: View, space: SpaceRecord, index: VectorIndex) -> VectorIndex
     return VectorIndex(space.dim, view.change_seq(), (*stored, tail))
 
 
-def needs_publishing(view: View, space: SpaceRecord) -> bool:
-    """Whether so much has come or gone since the last snapshot that a new one is worth writing."""
+def needs_publishing(view: View, space: SpaceRecord, maker: Maker = IN_MEMORY) -> bool:
+    """Whether a new snapshot is worth writing: so much has come or gone, or cells are to lie elsewhere."""
     records = published(view, space)
-    if not records or not records[0].file.endswith(SUFFIX):
+    if not records or not _is_kept(records[0], maker):
         return embedded.changes(view, space, after=0) > 0
     small = records[1].count if len(records) > 1 else 0
     tail = embedded.changes(view, space, after=records[-1].max_seq)
@@ -119,22 +120,23 @@ def publish(
     everything: bool = False,
     words: Callable[[], Vectors] = lambda: NO_WORDS,
     at: Callable[[str], None] = lambda step: None,
+    maker: Maker = IN_MEMORY,
 ) -> None:
     """Write a snapshot of what came since the large one, or of `everything`; the writer alone does this.
 
     Everything is written where the rest would not be small. `words` gives vectors (n, dim) of texts that may be
-    asked, with which a large snapshot's index is tuned. `at` is told each step's name before it is taken, which is
-    where a test stops the process.
+    asked, with which a large snapshot's index is tuned, and `maker` makes its cells. `at` is told each step's name
+    before it is taken, which is where a test stops the process.
     """
     folder = catalog.folder / SNAPSHOTS
     folder.mkdir(exist_ok=True)
     with catalog.view() as view:
         seq = view.change_seq()
-        after = 0 if everything else _end_of_large(view, space)
+        after = 0 if everything else _end_of_large(view, space, maker)
         aside = folder / f"{space.id}-{seq}.tmp"
         at("write")
         count = embedded.count(view, space, after)
-        digest, choice = _write_aside(aside, view, space, after, count, words)
+        digest, choice = _write_aside(aside, view, space, after, count, words, maker)
     at("read back")
     snapshot_files.read_back(aside, space.dim, count, digest)
     at("rename")
@@ -159,13 +161,19 @@ def publish(
     remove_orphans(catalog)
 
 
-def _end_of_large(view: View, space: SpaceRecord) -> int:
+def _end_of_large(view: View, space: SpaceRecord, maker: Maker) -> int:
     """Where the large snapshot ends, if what came since is small beside it; else 0."""
     records = published(view, space)
-    if not records or not records[0].file.endswith(SUFFIX):
+    if not records or not _is_kept(records[0], maker):
         return 0
     changes = embedded.changes(view, space, after=records[0].max_seq)
     return records[0].max_seq if changes * SMALL_SHARE <= records[0].count else 0
+
+
+def _is_kept(record: SnapshotRecord, maker: Maker) -> bool:
+    """Whether a snapshot is of today's layout, with its cells where they are to lie."""
+    is_there = record.kind == EXACT or (ON_DISK in record.kind) == maker.is_on_disk
+    return record.file.endswith(SUFFIX) and is_there
 
 
 def remove_orphans(catalog: Catalog) -> None:
@@ -252,6 +260,7 @@ def _write_aside(
     after: int,
     count: int,
     words: Callable[[], Vectors],
+    maker: Maker,
 ) -> tuple[str, Choice]:
     try:
         return snapshot_files.write(
@@ -259,7 +268,7 @@ def _write_aside(
             space.dim,
             count,
             embedded.parts(view, space, after),
-            lambda rows: choose(rows, words),
+            lambda rows, place: choose(rows, words, maker, place),
         )
     except OSError as error:
         path.unlink(missing_ok=True)

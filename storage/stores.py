@@ -11,6 +11,7 @@ from typing import Protocol
 
 from storage import snapshots
 from storage.catalog import Catalog
+from storage.making import IN_MEMORY, Maker
 from storage.records import SpaceRecord
 from storage.rows import Vectors
 from storage.snapshots import NO_WORDS
@@ -57,6 +58,8 @@ class SnapshotStore:
     """FAISS files in the library's folder."""
 
     folder: Path
+    maker: Maker = IN_MEMORY
+    """Makes cells, in memory or on disk; those that are there are read wherever they lie."""
 
     def reach(self) -> None:
         """As `VectorStore`: a folder is always there."""
@@ -71,7 +74,7 @@ class SnapshotStore:
 
     def needs_publishing(self, view: View, space: SpaceRecord) -> bool:
         """As `VectorStore`."""
-        return snapshots.needs_publishing(view, space)
+        return snapshots.needs_publishing(view, space, self.maker)
 
     def publish(
         self,
@@ -82,7 +85,7 @@ class SnapshotStore:
         words: Callable[[], Vectors] = lambda: NO_WORDS,
     ) -> None:
         """As `VectorStore`."""
-        snapshots.publish(catalog, space, everything=everything, words=words)
+        snapshots.publish(catalog, space, everything=everything, words=words, maker=self.maker)
 
     def remove_orphans(self, catalog: Catalog) -> None:
         """As `VectorStore`."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.errors import UsageError
+from storage.ondisk.cells import DiskCells
 from storage.records import VECTOR_DTYPE
 from storage.rows import Halves, Ids, Rows, Vectors
 from storage.segments import Allowed, Segment
@@ -57,9 +58,13 @@ class VectorIndex:
         return np.logical_or.reduce(found, axis=0) if found else np.zeros(len(ids), np.bool_)
 
     def check(self) -> None:
-        """Read every snapshot whole; where one is not what was written, the catalog's vectors take its place."""
+        """Read every snapshot whole; where one is not what was written, the catalog's vectors take its place.
+
+        Not those whose cells lie on disk: they may be more than memory holds, and are checked as they are read.
+        """
         for segment in self.segments:
-            segment.rows.check()
+            if not isinstance(segment.cells, DiskCells):
+                segment.rows.check()
 
     def vectors(self, ids: Ids) -> Vectors:
         """The vectors of living ids, float32 (n, dim), L2-normalised."""

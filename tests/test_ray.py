@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,13 @@ from benchmarks.spent import descendants
 from indexer import BuildOptions, Config, GlimpseError, Library
 from indexer.distributed import reach
 from indexer.distributed.joining import connected
+from indexer.distributed.workers import workers
 from indexer.errors import UsageError
+from storage import cells, choosing, snapshots
+from storage.catalog import Catalog
+from storage.ondisk import making
+from storage.stores import SnapshotStore
+from tests import spaces
 from tests.conftest import EXAMPLES, Run, environment
 from tests.pictures import encoded, orientation_exif, stored_as
 
@@ -502,3 +509,25 @@ def _png(colour: str, mark: int) -> bytes:
     image.putpixel((0, 0), (mark, mark, mark))
     image.save(out, "PNG")
     return out.getvalue()
+
+
+def test_cells_on_disk_are_filled_by_the_cluster_as_one_process_fills_them(
+    cluster: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(choosing, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(cells, "COSTLIER", 1)
+    monkeypatch.setattr(making, "SHARD", 800)
+    catalog = Catalog.open(tmp_path / "vectors", create=True)
+    space, found = spaces.lay(catalog), []
+    for filling in (None, partial(workers, cluster)):
+        store = SnapshotStore(catalog.folder, making.OnDisk(filling))
+        store.publish(catalog, space, everything=True)
+        with catalog.view() as view:
+            found += snapshots.published(view, space)
+    catalog.close()
+    assert "on disk" in found[0].kind
+    assert found[0].sha256 == found[1].sha256
+    assert "this process does" not in caplog.text

@@ -8,18 +8,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from storage import cells, choosing, embedded, rows, snapshots
+from storage import cells, choosing, mapping, rows, snapshots
 from storage.catalog import Catalog
-from storage.records import ContentRecord, EmbeddingRecord, FileRecord, Signature, SpaceRecord
-from storage.vectors import Allowed, VectorIndex
+from storage.making import IN_MEMORY, Maker
+from storage.ondisk import making
+from storage.ondisk.making import OnDisk
+from storage.records import SpaceRecord
+from storage.stores import SnapshotStore
+from storage.vectors import Allowed
 from tests.databases import Databases
+from tests.spaces import (
+    COUNT,
+    DIM,
+    Vectors,
+    add,
+    assert_equals_catalog,
+    files,
+    lay,
+    load,
+    made,
+    remove,
+)
 
 pytestmark = pytest.mark.both  # but for what is FAISS's alone
-DIM = 16
-COUNT = 3000
-Vectors = NDArray[np.float32]
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +39,7 @@ def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells from a size that a test can make."""
     monkeypatch.setattr(choosing, "EXACT_BELOW", 1000)
     monkeypatch.setattr(cells, "COSTLIER", 1)
+    monkeypatch.setattr(making, "SHARD", 800)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +47,7 @@ def large(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> tup
     """A library of `COUNT` vectors, whose snapshot is not yet published, and the URL of its catalog."""
     folder, url = tmp_path_factory.mktemp("snapshots") / "library", databases.empty()
     catalog = Catalog.open(folder, url, create=True)
-    with catalog.batch() as batch:
-        batch.add_root(b"/photos")
-        batch.add_space("test", "test", "f" * 64, DIM, True)
-        (space,) = batch.spaces()
-    add(catalog, space, range(COUNT))
+    lay(catalog)
     catalog.close()
     return folder, url
 
@@ -57,64 +66,25 @@ def space(catalog: Catalog) -> SpaceRecord:
         return view.spaces()[0]
 
 
-def made(count: int, seed: int) -> Vectors:
-    """Unit vectors in scenes of 20."""
-    rng = np.random.default_rng(seed)
-    rows = np.repeat(rng.normal(size=(-(-count // 20), DIM)), 20, axis=0)[:count]
-    rows = rows + rng.normal(scale=0.4, size=rows.shape)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+@pytest.fixture(params=[IN_MEMORY, OnDisk()], ids=["in memory", "on disk"])
+def store(request: pytest.FixtureRequest, catalog: Catalog) -> SnapshotStore:
+    """Snapshots whose cells lie in memory, or on disk."""
+    maker: Maker = request.param
+    return SnapshotStore(catalog.folder, maker)
 
 
-def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
-    with catalog.batch() as batch:
-        records = [ContentRecord(b"%032d" % i, 1, 1, 1, "PNG") for i in names]
-        known = batch.add_contents(records)
-        ids = [known[record.sha256] for record in records]
-        files = [
-            FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id)
-            for i, id in zip(names, ids, strict=True)
-        ]
-        batch.put_files(files, batch.contents_at(files))
-        rows = zip(ids, made(len(names), seed), strict=True)
-        batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
-    return ids
-
-
-def remove(catalog: Catalog, names: range) -> None:
-    with catalog.batch() as batch:
-        known = batch.known_files(1, b"", None)
-        batch.remove_files([known[b"%d" % name].id for name in names])
-
-
-def load(catalog: Catalog, space: SpaceRecord) -> VectorIndex:
+def needs_publishing(
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore | None = None
+) -> bool:
     with catalog.view() as view:
-        return snapshots.load(view, catalog.folder, space)
-
-
-def files(catalog: Catalog) -> dict[str, int]:
-    """The snapshots, with when each was written."""
-    return {path.name: path.stat().st_mtime_ns for path in (catalog.folder / "snapshots").iterdir()}
-
-
-def needs_publishing(catalog: Catalog, space: SpaceRecord) -> bool:
-    with catalog.view() as view:
-        return snapshots.needs_publishing(view, space)
-
-
-def assert_equals_catalog(catalog: Catalog, space: SpaceRecord, index: VectorIndex) -> None:
-    with catalog.view() as view:
-        ids, vectors = embedded.rows(view, space, after=0)
-    assert index.ids().tolist() == ids.tolist()
-    assert len(index) == len(ids)
-    assert np.allclose(index.vectors(ids), vectors, atol=1e-6)
-    assert index.has(ids).all()
+        return (store or SnapshotStore(catalog.folder)).needs_publishing(view, space)
 
 
 @pytest.mark.sqlite
 def test_a_large_snapshot_has_cells_whose_recall_is_measured_and_recorded(
-    catalog: Catalog, space: SpaceRecord
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore
 ) -> None:
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     with catalog.view() as view:
         (record,) = snapshots.published(view, space)
     index = load(catalog, space)
@@ -147,9 +117,9 @@ def test_words_far_from_all_pictures_take_part_in_the_tuning(
 @pytest.mark.parametrize("k", [1, 10, 200, 2 * COUNT])
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.1, 0.5, 1])
 def test_a_filter_never_gives_fewer_results_than_there_are(
-    catalog: Catalog, space: SpaceRecord, share: float, k: int
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore, share: float, k: int
 ) -> None:
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     index = load(catalog, space)
     rng = np.random.default_rng(1)
     passing = np.sort(rng.choice(index.ids(), int(share * COUNT), replace=False))
@@ -161,8 +131,10 @@ def test_a_filter_never_gives_fewer_results_than_there_are(
 
 
 @pytest.mark.sqlite
-def test_what_passes_may_lie_far_from_the_query(catalog: Catalog, space: SpaceRecord) -> None:
-    snapshots.publish(catalog, space)
+def test_what_passes_may_lie_far_from_the_query(
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore
+) -> None:
+    store.publish(catalog, space)
     index = load(catalog, space)
     ids = index.ids()
     query = made(1, seed=11)[0]
@@ -173,20 +145,20 @@ def test_what_passes_may_lie_far_from_the_query(catalog: Catalog, space: SpaceRe
 
 
 def test_a_small_change_leaves_the_large_snapshot_as_it_is(
-    catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "LEAST_TAIL", 20)
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     large = files(catalog)
     add(catalog, space, range(COUNT, COUNT + 50), seed=1)
     remove(catalog, range(5))
     add(catalog, space, range(10, 13), seed=2)  # embedded anew
-    assert needs_publishing(catalog, space)
-    snapshots.publish(catalog, space)
+    assert needs_publishing(catalog, space, store)
+    store.publish(catalog, space)
     small = {name: when for name, when in files(catalog).items() if name not in large}
     assert files(catalog) == large | small
     assert len(small) == 1
-    assert not needs_publishing(catalog, space)
+    assert not needs_publishing(catalog, space, store)
     assert [len(each) for each in load(catalog, space).segments] == [COUNT - 8, 53, 0]
     assert_equals_catalog(catalog, space, load(catalog, space))
 
@@ -194,7 +166,7 @@ def test_a_small_change_leaves_the_large_snapshot_as_it_is(
     remove(catalog, range(COUNT + 10, COUNT + 12))
     add(catalog, space, range(5), seed=4)  # back again
     assert_equals_catalog(catalog, space, load(catalog, space))
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     assert large.items() <= files(catalog).items()
     assert len(files(catalog)) == 2
     assert not small.items() & files(catalog).items()
@@ -211,13 +183,15 @@ def test_what_is_no_longer_small_is_written_as_one(catalog: Catalog, space: Spac
     assert_equals_catalog(catalog, space, load(catalog, space))
 
 
-def test_a_reader_keeps_up_with_snapshots_and_changes(catalog: Catalog, space: SpaceRecord) -> None:
+def test_a_reader_keeps_up_with_snapshots_and_changes(
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore
+) -> None:
     held = load(catalog, space)
     for step in range(6):
         add(catalog, space, range(COUNT + 20 * step, COUNT + 20 * step + 20), seed=step)
         remove(catalog, range(7 * step, 7 * step + 7))
         if step % 2:
-            snapshots.publish(catalog, space)
+            store.publish(catalog, space)
         with catalog.view() as view:
             held = snapshots.refresh(view, catalog.folder, space, held)
         assert_equals_catalog(catalog, space, held)
@@ -225,22 +199,22 @@ def test_a_reader_keeps_up_with_snapshots_and_changes(catalog: Catalog, space: S
 
 @pytest.mark.parametrize("which", ["large", "small"])
 def test_without_one_of_two_snapshots_nothing_is_missing(
-    catalog: Catalog, space: SpaceRecord, which: str
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore, which: str
 ) -> None:
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     (large,) = files(catalog)
     add(catalog, space, range(COUNT, COUNT + 50), seed=1)
     remove(catalog, range(5))
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     (small,) = files(catalog).keys() - {large}
     (catalog.folder / "snapshots" / (large if which == "large" else small)).unlink()
     assert_equals_catalog(catalog, space, load(catalog, space))
 
 
 def test_a_flipped_bit_is_found_by_the_search_that_comes_upon_it(
-    catalog: Catalog, space: SpaceRecord, caplog: pytest.LogCaptureFixture
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     (name,) = files(catalog)
     path = catalog.folder / "snapshots" / name
     victim = made(COUNT, 0)[1234]
@@ -256,13 +230,13 @@ def test_a_flipped_bit_is_found_by_the_search_that_comes_upon_it(
 
 
 def test_a_reader_reads_on_in_a_snapshot_that_the_writer_has_replaced(
-    catalog: Catalog, space: SpaceRecord
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore
 ) -> None:
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     index = load(catalog, space)
     before = files(catalog)
     add(catalog, space, range(COUNT, COUNT + 200), seed=1)
-    snapshots.publish(catalog, space)
+    store.publish(catalog, space)
     assert not before.keys() & files(catalog).keys()
     index.check()
     assert np.allclose(index.vectors(index.ids()), made(COUNT, 0), atol=1e-3)
@@ -287,10 +261,11 @@ def test_a_snapshot_of_an_earlier_layout_is_written_anew(
 def test_a_mapping_that_is_dropped_comes_back(
     catalog: Catalog, space: SpaceRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped, sizes, unmap = list[None](), itertools.count(), rows._unmap
-    monkeypatch.setattr(rows, "MAPPED", 0)
-    monkeypatch.setattr(rows, "_mapped", lambda: next(sizes))
-    monkeypatch.setattr(rows, "_unmap", lambda data: dropped.append(unmap(data)))
+    dropped, sizes, unmap = list[None](), itertools.count(), mapping.unmap
+    for module in (rows, mapping):
+        monkeypatch.setattr(module, "MAPPED", 0)
+    monkeypatch.setattr(mapping, "mapped", lambda: next(sizes))
+    monkeypatch.setattr(mapping, "unmap", lambda data: dropped.append(unmap(data)))
     snapshots.publish(catalog, space)
     index = load(catalog, space)
     before = len(dropped)
@@ -300,8 +275,10 @@ def test_a_mapping_that_is_dropped_comes_back(
 
 
 @pytest.mark.sqlite
-def test_many_threads_get_what_one_gets(catalog: Catalog, space: SpaceRecord) -> None:
-    snapshots.publish(catalog, space)
+def test_many_threads_get_what_one_gets(
+    catalog: Catalog, space: SpaceRecord, store: SnapshotStore
+) -> None:
+    store.publish(catalog, space)
     index = load(catalog, space)
     queries = made(64, seed=5)
     alone = [index.search(query, 20)[0].tolist() for query in queries]

@@ -5,12 +5,13 @@ its shard is there.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from indexer.distributed.pages import Page
 from indexer.distributed.shards import Shard
@@ -19,6 +20,8 @@ from indexer.distributed.worker import Job
 from indexer.errors import GlimpseError
 
 __all__ = ["Cluster"]
+
+Told = TypeVar("Told")
 
 UNDER_WAY = 4
 """Pages for each worker that are given out at once: one that it embeds, and some that wait."""
@@ -51,6 +54,12 @@ class Cluster:
     def share(self, folder: Path) -> Any:
         """Give every machine the files of a folder; the reference to them."""
         return self._ray.put({path.name: path.read_bytes() for path in folder.iterdir()})
+
+    def submit(self, work: Callable[[], Told]) -> Future[Told]:
+        """Have one processor do something; what a machine that dies had, another gets."""
+        task = self._ray.remote(num_cpus=1)(_do)
+        done: Future[Told] = task.remote(work).future()
+        return done
 
     def embed(self, pages: Iterator[Page], job: Job, most: int, on_cards: bool) -> Iterator[Shard]:
         """The shards of the pages, as they get done; `most` workers. Raises GlimpseError."""
@@ -131,6 +140,10 @@ class _Wave:
         finally:
             with suppress(Exception):
                 self._ray.get(holder.end.remote())
+
+
+def _do(work: Callable[[], Told]) -> Told:
+    return work()
 
 
 def _cause(error: BaseException) -> str:

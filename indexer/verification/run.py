@@ -115,7 +115,7 @@ def _parts(
     def vectors(ledger: Ledger, settled: bool) -> None:
         if isinstance(store, SnapshotStore):
             on_step("snapshots", 0, 0)
-            check_snapshots(catalog, spaces, ledger, settled=settled)
+            check_snapshots(catalog, store, spaces, ledger, settled=settled)
             return
         # Deferred: most libraries never ask for it.
         from indexer.verification.collections import check_collections

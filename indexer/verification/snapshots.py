@@ -16,6 +16,7 @@ from storage.catalog import Catalog
 from storage.discarding import discard
 from storage.records import SpaceRecord
 from storage.snapshots import SNAPSHOTS
+from storage.stores import SnapshotStore
 from storage.vectors import Vectors
 
 __all__ = ["check_snapshots", "kept_words"]
@@ -23,7 +24,9 @@ __all__ = ["check_snapshots", "kept_words"]
 ANEW = "written anew from the catalog"
 
 
-def check_snapshots(catalog: Catalog, spaces: Spaces, ledger: Ledger, *, settled: bool) -> None:
+def check_snapshots(
+    catalog: Catalog, store: SnapshotStore, spaces: Spaces, ledger: Ledger, *, settled: bool
+) -> None:
     """Check every snapshot; what no record names is looked for only while nobody else writes (`settled`)."""
     folder = catalog.folder / SNAPSHOTS
     list(entries(folder, "snapshots", ledger))  # so that it can be read
@@ -35,11 +38,12 @@ def check_snapshots(catalog: Catalog, spaces: Spaces, ledger: Ledger, *, settled
         take_away(path, "snapshots", "recorded nowhere", ledger)
     for space, found in faults.items():
         if found:
-            _write_anew(catalog, space, found, spaces, ledger)
+            _write_anew(catalog, store, space, found, spaces, ledger)
 
 
 def _write_anew(
     catalog: Catalog,
+    store: SnapshotStore,
     space: SpaceRecord,
     faults: Sequence[auditing.Fault],
     spaces: Spaces,
@@ -51,7 +55,7 @@ def _write_anew(
             for fault in faults:
                 discard(folder / fault.record.file)
             words = partial(kept_words, spaces.folder(space), space.dim)
-            snapshots.publish(catalog, space, everything=faults[0].is_large, words=words)
+            store.publish(catalog, space, everything=faults[0].is_large, words=words)
         except (OSError, StorageError) as error:
             done, repaired = f"left: {error}", False
     for fault in faults:
