@@ -1,5 +1,6 @@
 """A filter is data: which photos may answer. `conditions.py` makes SQL of it."""
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
@@ -13,6 +14,10 @@ NUMBER = r"\s*([+-]?\d+(?:\.\d*)?)\s*"
 NEAR = re.compile(f"{NUMBER},{NUMBER},{NUMBER}(?:km)?")
 SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*(|B|kB|MB|GB)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+LARGEST = 1 << 60
+"""Bytes; no file is larger, and every database takes it for a number."""
+STARS = range(-1, 6)
+"""XMP's ratings; -1 is that of photos that were sorted out."""
 ORIENTATIONS = ("landscape", "portrait", "square")
 
 
@@ -85,6 +90,13 @@ class Filter:
         if self.orientation not in (None, *ORIENTATIONS):
             raise UsageError(f"orientation {self.orientation!r}: it is {', '.join(ORIENTATIONS)}")
 
+        if self.min_rating is not None and self.min_rating not in STARS:
+            raise UsageError(
+                f"min_rating {self.min_rating!r}: it is from {STARS[0]} to {STARS[-1]}"
+            )
+        if self.min_megapixels is not None and not 0 <= self.min_megapixels < math.inf:
+            raise UsageError(f"min_megapixels {self.min_megapixels!r}: it is a number from 0 up")
+
     def is_empty(self) -> bool:
         """Whether every photo that is present passes."""
         return all(getattr(self, field.name) == field.default for field in fields(self))
@@ -106,4 +118,4 @@ def _check(name: str, value: str | None, pattern: re.Pattern[str], wanted: str) 
 
 def _bytes(size: str | None) -> int | None:
     found = SIZE.fullmatch(size) if size else None
-    return int(float(found[1]) * UNITS[found[2].lower()]) if found else None
+    return int(min(float(found[1]) * UNITS[found[2].lower()], LARGEST)) if found else None

@@ -1,5 +1,6 @@
 """Filters, each field end to end: from a file's own metadata to what a search answers."""
 
+import math
 import os
 from pathlib import Path
 
@@ -163,13 +164,22 @@ def test_a_root_that_is_gone_answers_only_when_asked(taken: Library, photos: Pat
         ("min_size", "big"),
         ("max_size", "-1MB"),
         ("max_size", "1e9"),
+        ("min_rating", 10**20),
+        ("min_rating", 6),
+        ("min_megapixels", math.nan),
+        ("min_megapixels", math.inf),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_in_one_line(field: str, value: str) -> None:
+def test_a_value_that_makes_no_sense_is_refused_in_one_line(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=field) as caught:
         Filter(**{field: value})  # type: ignore[arg-type]
     assert repr(value) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_size_beyond_all_files_is_a_size(taken: Library) -> None:
+    assert passing(taken, Filter(max_size="9" * 400 + "GB")) == passing(taken, Filter())
+    assert passing(taken, Filter(min_size="9" * 40)) == set()
 
 
 def test_without_a_query_the_command_lists_by_date(

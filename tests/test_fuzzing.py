@@ -12,7 +12,10 @@ FOUND = {
         b"2:./po.r + ./~g\x01\x00/pool.jpg",  # a NUL in a path
         b"1:-  - \x01",  # the word "-", which was written as an operator
         b'2:"f2ne l - "f12 - httpt" + ph',  # a quote within quotes
-    ]
+    ],
+    "filters": [
+        b"max_size=" + b"8" * 400 + b"GB",  # more than a float holds
+    ],
 }
 """Inputs that once did what they must not."""
 
