@@ -41,9 +41,9 @@ demo: .venv/installed
 	    $(GLIMPSE) search "$$first" --top 4 --library $(DEMO)
 	@printf '\nOpen the page:  %s ui --library %s\n' "$(GLIMPSE)" "$(DEMO)"
 
-## test: everything that CI runs besides `check`; many tests wait, so that more run at once than there are cores
+## test: everything that CI runs besides `check`
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses $$(( $$(nproc) * 3 / 2 )) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 ## check: format, lint, types, the one way that imports run, and the files of the containers
 check: .venv/installed-dev

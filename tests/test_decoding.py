@@ -59,9 +59,9 @@ def test_a_jpeg_takes_less_time_when_less_is_needed() -> None:
     data = encoded(Image.effect_noise((3000, 2000), 50).convert("RGB"), "JPEG")
 
     def seconds(edge: int | None) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()  # of the processor: others may have it in between
         load_picture(data, LIMITS, edge)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert min(seconds(100) for _ in range(3)) < 0.7 * min(seconds(None) for _ in range(3))
 
