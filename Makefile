@@ -187,6 +187,10 @@ fleet: .venv/installed-dev
 load: .venv/installed-dev
 	$(BIN)/python -m benchmarks.load $(LARGE)/10000 --out benchmarks/results/load.json
 
+## rehearse: the services of deploy/compose.yaml as processes, each in a network of its own (root, Linux, PostgreSQL)
+rehearse: .venv/installed-dev
+	$(BIN)/python deploy/rehearse.py --photos $(PHOTOS)
+
 ## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
 starter-head: .venv/installed-dev
 	$(BIN)/python -m examples.starter_head $(CLIPART) --out indexer/embedders/starter_head.safetensors $(APART)

@@ -93,7 +93,7 @@ class _Run:
         self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
         self._rules = rules_of(folder, config, options)
-        self._thumbnails = Thumbnails(folder / THUMBNAILS, config.build.limits())
+        self._thumbnails = Thumbnails(folder / THUMBNAILS)
         workers = partial(_workers, options.ray_address) if self._is_distributed else None
         self._store = vector_store(folder, config, workers)
 
@@ -306,7 +306,7 @@ class _Run:
         if is_due:
             with catalog.batch() as batch:
                 hashes = batch.purge_orphans(keep_s)
-            Thumbnails(self._folder / THUMBNAILS, self._config.build.limits()).forget(hashes)
+            Thumbnails(self._folder / THUMBNAILS).forget(hashes)
         with catalog.view() as view:
             stale = [space for space in view.spaces() if self._store.needs_publishing(view, space)]
         for space in stale:

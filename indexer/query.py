@@ -6,7 +6,8 @@ from typing import Self
 
 from indexer.errors import QueryError
 from indexer.grammar import URL_PREFIXES, operands
-from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
+from indexer.pictures.regions import Region
+from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Term, Text
 
 __all__ = ["ImageSource", "Query"]
 

@@ -1,10 +1,13 @@
 """The terms that a query is made of."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.errors import QueryError
@@ -17,45 +20,16 @@ from indexer.grammar import (
     WEIGHT,
     reads_as_words,
 )
+from indexer.pictures.regions import Region
 
-__all__ = ["MAX_TEXT", "ImageSource", "PhotoOfLibrary", "Picture", "Region", "Term", "Text"]
+__all__ = ["MAX_TEXT", "ImageSource", "PhotoOfLibrary", "Picture", "Seen", "Term", "Text"]
 
 ImageSource = str | Path | bytes | BinaryIO | Image.Image
 """A picture as the API takes it: a path, an address, bytes, an open file, or a PIL image."""
 
 MAX_TEXT = 10_000
-SMALLEST = 0.01
-
-
-class Region(NamedTuple):
-    """A part of a picture, in fractions of its upright width and height."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    @classmethod
-    def checked(cls, box: tuple[float, float, float, float]) -> Self:
-        """Raise QueryError for a box that is no part of a picture."""
-        region = cls(*(float(side) for side in box))
-        inside = region.left + region.width <= 1.0001 and region.top + region.height <= 1.0001
-        if min(region.left, region.top) < 0 or not inside:
-            raise QueryError(f"region {region} leaves the picture, which goes from 0 to 1")
-        if min(region.width, region.height) < SMALLEST:
-            raise QueryError(f"region {region} is too small; the least side is {SMALLEST}")
-        return region
-
-    def cut(self, image: Image.Image) -> Image.Image:
-        """The part of an upright picture."""
-        width, height = image.size
-        left, top = int(self.left * width), int(self.top * height)
-        right = max(left + 1, round((self.left + self.width) * width))
-        bottom = max(top + 1, round((self.top + self.height) * height))
-        return image.crop((left, top, min(right, width), min(bottom, height)))
-
-    def __str__(self) -> str:
-        return ",".join(f"{side:.4g}" for side in self)
+UNNAMED = "(picture)"
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +53,23 @@ class Picture:
 
     def __str__(self) -> str:
         if not isinstance(self.source, str | Path):
-            return "(picture)"
+            return UNNAMED
         path = str(self.source)
         named = path if path.startswith((*PATH_PREFIXES, *URL_PREFIXES)) else f"./{path}"
         return f"{named}@{self.region}" if self.region else named
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that was looked at before, without its bytes."""
+
+    sha256: bytes
+    """Of the bytes; 32 bytes."""
+    vectors: Mapping[int, Vector] = field(compare=False)
+    """Its vectors (dim,), by the ids of spaces."""
+
+    def __str__(self) -> str:
+        return UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +87,7 @@ class PhotoOfLibrary:
 class Term:
     """One thing to look for; a negative weight asks for less of it."""
 
-    what: Text | Picture | PhotoOfLibrary
+    what: Text | Picture | Seen | PhotoOfLibrary
     weight: float = 1.0
 
     @classmethod

@@ -60,7 +60,7 @@ class Question:
     @property
     def is_asked(self) -> bool:
         """Whether anything is asked; else the newest photos are shown."""
-        return bool(self.query.terms or self.more)
+        return bool(self.query.terms or self.more or self.upload)
 
     def ask(self, library: Library, count: int, offset: int = 0) -> Page:
         """The photos from `offset` on. Raises what `Library.search` raises."""

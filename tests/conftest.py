@@ -1,6 +1,7 @@
 """Small real parts: a model that knows colours, pictures of one colour, a library of its own for each test."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from PIL import Image, ImageDraw
 
 from indexer import BuildOptions, Config, Library
@@ -78,24 +80,41 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("databases", ["sqlite", "postgresql"], indirect=True, scope="session")
 
 
+def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """What the processes that share the tests out among them need but one of; the first that comes makes it."""
+    base = folders.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that has the space `tiny` and no photos; copied, since a model's export takes seconds."""
-    folder = tmp_path_factory.mktemp("template")
-    Image.new("RGB", (8, 8), RGB["red"]).save(folder / "red.png")
-    with Library.open(folder / "library", create=True, config=Config()) as library:
-        library.build([folder], BuildOptions(model="tiny"))
-        library.remove(folder)
-    return folder / "library"
+
+    def make(folder: Path) -> None:
+        Image.new("RGB", (8, 8), RGB["red"]).save(folder / "red.png")
+        with Library.open(folder / "library", create=True, config=Config()) as library:
+            library.build([folder], BuildOptions(model="tiny"))
+            library.remove(folder)
+
+    return made_once(tmp_path_factory, "template", make) / "library"
 
 
 @pytest.fixture(scope="session")
 def examples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of the example photos, in the space `starter`."""
-    folder = tmp_path_factory.mktemp("examples") / "library"
-    with Library.open(folder, create=True, config=Config()) as library:
-        library.build([EXAMPLES], BuildOptions(model="starter"))
-    return folder
+
+    def make(folder: Path) -> None:
+        with Library.open(folder / "library", create=True, config=Config()) as library:
+            library.build([EXAMPLES], BuildOptions(model="starter"))
+
+    return made_once(tmp_path_factory, "examples", make) / "library"
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Spaces of made-up vectors, in a catalog of their own, and what was published of them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,12 +15,18 @@ COUNT = 3000
 Vectors = NDArray[np.float32]
 
 
-def lay(catalog: Catalog) -> SpaceRecord:
-    """A root, and a space of `COUNT` vectors of which nothing is published."""
+def empty(catalog: Catalog) -> SpaceRecord:
+    """A root, and a space without vectors."""
     with catalog.batch() as batch:
         batch.add_root(b"/photos")
         batch.add_space("test", "test", "f" * 64, DIM, True)
         (space,) = batch.spaces()
+    return space
+
+
+def lay(catalog: Catalog) -> SpaceRecord:
+    """A root, and a space of `COUNT` vectors of which nothing is published."""
+    space = empty(catalog)
     add(catalog, space, range(COUNT))
     return space
 
@@ -32,6 +40,7 @@ def made(count: int, seed: int) -> Vectors:
 
 
 def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> list[int]:
+    """Put files with vectors, also where they are already; the ids of their contents."""
     with catalog.batch() as batch:
         records = [ContentRecord(b"%032d" % i, 1, 1, 1, "PNG") for i in names]
         known = batch.add_contents(records)
@@ -46,7 +55,8 @@ def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> li
     return ids
 
 
-def remove(catalog: Catalog, names: range) -> None:
+def remove(catalog: Catalog, names: Iterable[int]) -> None:
+    """Take files out."""
     with catalog.batch() as batch:
         known = batch.known_files(1, b"", None)
         batch.remove_files([known[b"%d" % name].id for name in names])

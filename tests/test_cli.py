@@ -115,6 +115,7 @@ def test_a_name_that_is_not_text_comes_out_byte_for_byte(
         ),
         (["build", "empty"], 2, "no pictures in"),
         (["build", "empty", "--model", "openclip:ViT-B-32"], 2, "no pictures in"),
+        (["build", "--shards", "--yes"], 2, "--shards needs a value, and --yes is an option"),
         (["search", ""], 2, "nothing in the query"),
         (["search", "./nothing.jpg"], 2, "nothing.jpg is not a picture that is there"),
         (["search", "red", "-t", "0"], 2, "the least is 1"),

@@ -1,6 +1,7 @@
 """Who asks while a library is built: each answer belongs to one moment, in threads and in other processes."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.scenes import Scene
 
 READERS = 8
 PROCESSES = 3
+REST_S = 0.02
+"""Between two questions, or eleven who ask without end keep the writer from two cores for minutes."""
 GONE = 5
 
 
@@ -24,6 +27,7 @@ def reading(tell: Tell, library: Path) -> None:
     with Library.open(library, config=CONFIG) as opened:
         while True:
             tell("photos", ask(opened))
+            time.sleep(REST_S)
 
 
 def ask(library: Library) -> int:
@@ -43,6 +47,7 @@ def test_readers_in_threads_and_processes_see_one_moment_each(scene: Scene) -> N
         try:
             while not done.is_set():
                 seen.add(ask(library))
+                time.sleep(REST_S)
         except BaseException as error:
             problems.append(error)
 

@@ -77,6 +77,30 @@ def test_a_command_that_is_stopped_as_it_starts_says_so(scene: Scene) -> None:
     sound(scene.library)
 
 
+IN_AN_IMPORT = """
+import os, signal, sys, time
+from indexer.cli import verbs
+
+def program(arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except Exception:  # as packages try whether another is there
+        time.sleep(20)
+
+verbs.program = program
+verbs.main()
+"""
+
+
+def test_an_interruption_that_meets_an_import_is_not_caught_by_it() -> None:
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_AN_IMPORT], capture_output=True, text=True, env=environment()
+    )
+    assert (ended.returncode, ended.stderr) == (INTERRUPTED, f"glimpse: {STOPPED}\n")
+    assert time.monotonic() - began < 15
+
+
 IN_A_DESTRUCTOR = """
 import os, signal, sys, time
 from indexer.cli import building, verbs

@@ -9,10 +9,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from indexer import Config, Filter, Library
 from indexer.cli import console
@@ -24,6 +26,7 @@ __all__ = [
     "Common",
     "JsonList",
     "JsonObject",
+    "Parsed",
     "from_here",
     "verb",
 ]
@@ -50,6 +53,19 @@ class Common:
         """The library that these options name."""
         config = Config.load(self.config)
         return Library.open(self.library, create=create, deferred=deferred, config=config)
+
+
+class Parsed(TyperCommand):
+    """A verb's arguments: an option that lacks its value is told, and does not take the next option for it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's; `--name=--value` says a value that looks like an option."""
+        options = [each for each in self.params if isinstance(each, TyperOption)]
+        takes_value = {name: not each.is_flag for each in options for name in each.opts}
+        for name, value in pairwise(takewhile("--".__ne__, args)):
+            if takes_value.get(name) and value in takes_value:
+                raise typer.TyperException(f"{name} needs a value, and {value} is an option")
+        return super().parse_args(ctx, args)
 
 
 def verb(function: Callable[..., int | None]) -> Callable[..., None]:

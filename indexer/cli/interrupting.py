@@ -10,7 +10,9 @@ from types import FrameType
 
 import typer
 
-__all__ = ["abort", "end", "is_news", "on_interruption"]
+from indexer.cli.console import INTERRUPTED, STOPPED
+
+__all__ = ["abort", "end", "is_news", "leave", "on_interruption"]
 
 AGAIN_S = 0.05
 """After which an interruption comes again that met what cannot raise; that has ended by then, most likely."""
@@ -26,8 +28,14 @@ def on_interruption(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
+def leave(*_: object) -> None:
+    """End the command where nothing is begun yet: what is raised into an import may be caught there, or wrapped."""
+    os.write(2, f"glimpse: {STOPPED}\n".encode())
+    os._exit(INTERRUPTED)
+
+
 def abort(*_: object) -> None:
-    """End the command where no verb runs: typer would catch KeyboardInterrupt, and say nothing of it."""
+    """End the command once its verb is done: typer would catch KeyboardInterrupt, and say nothing of it."""
     raise typer.Abort
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from indexer.cli import console
-from indexer.cli.interrupting import abort, end, on_interruption
+from indexer.cli.interrupting import end, leave, on_interruption
 
 __all__ = ["VERBS", "main", "program"]
 
@@ -39,7 +39,7 @@ VERBS = {
 
 def program(arguments: Sequence[str]) -> typer.Typer:
     """What reads these arguments: the verb that they begin with; all verbs where there is none, as for help."""
-    from indexer.cli.command import verb  # deferred with all that it imports: see `main`
+    from indexer.cli.command import Parsed, verb  # deferred with all that it imports: see `main`
 
     app = typer.Typer(
         name="glimpse",
@@ -55,20 +55,20 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     for name in asked or VERBS:
         module = import_module(f"indexer.cli.{VERBS[name]}")
         function = getattr(module, f"{name}_" if iskeyword(name) else name)
-        app.command(name)(verb(function))
+        app.command(name, cls=Parsed)(verb(function))
     return app
 
 
 def main() -> None:
     """Run the command."""
-    on_interruption(abort)
+    on_interruption(leave)
     gc.disable()  # what is imported stays, and to look through it for garbage takes a tenth of the start
     try:
         app = program(sys.argv[1:])
         gc.freeze()
         gc.enable()
         code = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):  # while a verb is loaded, or ends
+    except (KeyboardInterrupt, typer.Abort):  # while a verb ends
         end()
         console.note(f"glimpse: {console.STOPPED}")
         code = console.INTERRUPTED

@@ -13,7 +13,7 @@ from indexer.duplicates.candidates import candidates
 from indexer.duplicates.comparing import EDGE, Comparing, Likeness
 from indexer.duplicates.groups import DuplicateGroup, group_of, worth
 from indexer.duplicates.pictures import Pictures
-from indexer.pictures.thumbnails import Thumbnails
+from indexer.pictures.thumbnails import MakeThumbnail
 from indexer.progress import OnStep, Watch
 from storage.records import PhotoRecord
 
@@ -37,12 +37,12 @@ def exact_groups(photos: Mapping[int, Sequence[PhotoRecord]]) -> list[DuplicateG
 def near_groups(
     photos: Mapping[int, Sequence[PhotoRecord]],
     pictures: Pictures,
-    thumbnails: Thumbnails,
+    thumbnail: MakeThumbnail,
     on_step: OnStep,
 ) -> list[DuplicateGroup]:
     """Groups of photos, by content, that show the same; photos of the same bytes stand together in one."""
     best = {content: min(same, key=worth) for content, same in photos.items()}
-    comparing = Comparing(lambda content: thumbnails.get(best[content], EDGE))
+    comparing = Comparing(lambda content: thumbnail(best[content], EDGE))
     grouped: set[int] = set()
     groups = []
     for content, copies in _stars(best, pictures, comparing, on_step):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from indexer.duplicates.comparing import EDGE, open_thumbnail
 from indexer.errors import LibraryLockedError, PictureError
 from indexer.pictures.perceptual import perceptual_hash
-from indexer.pictures.thumbnails import Thumbnails
+from indexer.pictures.thumbnails import MakeThumbnail
 from indexer.progress import OnStep, Watch
 from storage.catalog import Catalog
 from storage.perceptual import BYTES, put_hashes
@@ -42,7 +42,7 @@ def gather(
     photos: Mapping[int, Sequence[PhotoRecord]],
     known: Mapping[int, bytes | None],
     index: VectorIndex,
-    thumbnails: Thumbnails,
+    thumbnail: MakeThumbnail,
     catalog: Catalog,
     on_step: OnStep,
 ) -> Pictures:
@@ -51,7 +51,7 @@ def gather(
     `known` are the hashes that the catalog has; those that it lacks are computed and kept there.
     """
     missing = {content: same[0] for content, same in photos.items() if not known.get(content)}
-    fresh = _compute_hashes(missing, thumbnails, catalog, on_step)
+    fresh = _compute_hashes(missing, thumbnail, catalog, on_step)
     hashes = {content: known.get(content) or fresh.get(content) for content in sorted(photos)}
     hashed = {content: phash for content, phash in hashes.items() if phash}
     ids = np.fromiter(hashed, np.int64, len(hashed))
@@ -63,7 +63,7 @@ def gather(
 
 
 def _compute_hashes(
-    photos: Mapping[int, PhotoRecord], thumbnails: Thumbnails, catalog: Catalog, on_step: OnStep
+    photos: Mapping[int, PhotoRecord], thumbnail: MakeThumbnail, catalog: Catalog, on_step: OnStep
 ) -> dict[int, bytes]:
     """The hashes of contents, by a photo of each; kept in the catalog unless somebody else writes to it.
 
@@ -72,7 +72,7 @@ def _compute_hashes(
 
     def hash_of(content: int) -> tuple[int, bytes | None]:
         try:
-            image = open_thumbnail(thumbnails.get(photos[content], EDGE))
+            image = open_thumbnail(thumbnail(photos[content], EDGE))
         except PictureError as error:
             log.info("%r is not compared: %s", photos[content].path, error)
             return content, None

@@ -60,19 +60,20 @@ class Finding(Opened):
         top = self._config.search.top if k is None else k
         options = SearchOptions(top, offset, threshold, relevant, sort, include_self)
         marks = Marks(tuple(more), tuple(less))
-        asking = Asking(
-            self._spaces,
-            self._indexes,
-            self._backgrounds,
-            self._filtered,
-            self._config.build.limits(),
-            self._config.search.fusion,
-            self._fetched.all(parsed.urls, self._config.search.url_rules()),
-        )
+        asking = self._asking(parsed)
         with self._at_once, self._catalog().view() as view:
             if parsed.has_words:
                 self._spaces.load_ahead(view, space, notify)
             return asking.answer(view, parsed, space, where, marks, options, notify)
+
+    def seen(self, query: Query, *, space: str | None = None, notify: Notify = silently) -> Query:
+        """The same query without the bytes of its pictures: their vectors in these spaces stand for them.
+
+        Whoever asks it again, for the next page, has nothing decoded, and keeps a few kilobytes. What it is asked of
+        is then `space` alone. Raises as `search` does.
+        """
+        with self._at_once, self._catalog().view() as view:
+            return self._asking(query).seen(view, query, space, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
         """The k photos nearest to one of the library, itself and its exact copies left out.
@@ -153,9 +154,20 @@ class Finding(Opened):
                 lambda: sha256(lookup.photo_contents(view, where).tobytes()).hexdigest(),
             )
 
+    def _asking(self, query: Query) -> Asking:
+        return Asking(
+            self._spaces,
+            self._indexes,
+            self._backgrounds,
+            self._filtered,
+            self._viewer,
+            self._config.search.fusion,
+            self._fetched.all(query.urls, self._config.search.url_rules()),
+        )
+
     def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
         """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
 
         Raises QueryError for an unknown photo and PictureError for a file that cannot be read now.
         """
-        return self._thumbnails().get(self._record(photo_id), edge)
+        return self._thumbnail(self._record(photo_id), edge)

@@ -13,6 +13,7 @@ from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
 from indexer.pictures.fetched import Fetched
+from indexer.pictures.viewer import Viewer
 from indexer.search.background import Backgrounds
 from indexer.spaces import Spaces, choose_space
 from indexer.vector_stores import vector_store
@@ -53,6 +54,8 @@ class Opened:
         self._filtered = Kept(FILTERED)
         self._counts, self._orders = Kept(COUNTS), Kept(ORDERS)
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
+        build = config.build
+        self._viewer = Viewer(build.limits(), build.decode_timeout_s, os.cpu_count() or 1)
 
     @classmethod
     def open(
@@ -77,7 +80,8 @@ class Opened:
         return cls(path, config, _open(path, settings))
 
     def close(self) -> None:
-        """Let go of the catalog."""
+        """Let go of the catalog, and end what was started."""
+        self._viewer.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -110,7 +114,10 @@ class Opened:
         # Deferred for start-up time: a search for words decodes nothing.
         from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 
-        return Thumbnails(self.folder / THUMBNAILS, self._config.build.limits())
+        return Thumbnails(self.folder / THUMBNAILS)
+
+    def _thumbnail(self, photo: PhotoRecord, edge: int) -> bytes:
+        return self._thumbnails().get(photo, edge, self._viewer)
 
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""

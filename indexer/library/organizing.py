@@ -42,6 +42,5 @@ class Organizing(Opened):
         with self._reading(space) as (view, _, index):
             photos = by_content(lookup.all_photos(view, where))
             hashes = perceptual.all_hashes(view)
-        thumbnails = self._thumbnails()
-        pictures = gather(photos, hashes, index, thumbnails, self._catalog(), on_step)
-        return near_groups(photos, pictures, thumbnails, on_step)
+        pictures = gather(photos, hashes, index, self._thumbnail, self._catalog(), on_step)
+        return near_groups(photos, pictures, self._thumbnail, on_step)

@@ -23,6 +23,7 @@ from indexer.pictures.perceptual import perceptual_hash
 from indexer.pictures.preprocessing import edge_needed, preprocess
 from indexer.pictures.raw import RAW_EXTENSIONS, is_raw, open_raw
 from indexer.pictures.reading import read_file
+from indexer.pictures.regions import Region
 from storage.records import ContentRecord, Signature
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "decode_file",
     "edge_needed",
     "load_picture",
+    "load_pixels",
     "orientation_of",
     "preprocess",
 ]
@@ -133,6 +135,21 @@ def load_picture(
     else:
         data = _read_stream(source, limits)
     return decode(data, limits, at_least, suffix).image
+
+
+def load_pixels(
+    source: Source,
+    preprocessing: Preprocessing,
+    limits: Limits,
+    region: Region | None = None,
+    suffix: bytes = b"",
+) -> NDArray[np.uint8]:
+    """A picture, or a region of it, as a model sees it: RGB, (size, size, 3). Raises PictureError."""
+    edge = edge_needed(preprocessing)
+    if region is not None:  # the part that is cut out must have detail enough
+        edge = round(edge / min(region.width, region.height))
+    image = load_picture(source, limits, edge, suffix)
+    return preprocess(image if region is None else region.cut(image), preprocessing)
 
 
 def decode_file(

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from math import prod
@@ -76,12 +77,15 @@ class DecodeProcess:
             )
         except OSError as error:
             raise GlimpseError(f"no process to decode pictures can be started: {error}") from error
+        self._has_begun = False
         streams = self._process.stdin, self._process.stdout, self._process.stderr
         self._requests, self._answers, self._complaints = map(_present, streams)
         _widen(self._answers)
 
     def begin(self) -> None:
-        """Send the settings and wait until the process is ready. Raises GlimpseError."""
+        """Send the settings and wait until the process is ready, once. Raises GlimpseError."""
+        if self._has_begun:
+            return
         try:
             write_frame(self._requests, self._settings)
             read_frame(self._answers, _MAX_HEADER)
@@ -91,6 +95,7 @@ class DecodeProcess:
             last = next(filter(None, reversed(lines)), "it says nothing")
             raise GlimpseError(f"a process that decodes pictures did not start: {last}") from error
         self._complaints.close()  # the process has let go of it too
+        self._has_begun = True
 
     def send(self, path: bytes) -> None:
         """Ask for the file at an absolute path. Raises CrashedError."""
@@ -108,6 +113,20 @@ class DecodeProcess:
         except (ValueError, TypeError, KeyError) as error:
             self.kill()
             raise CrashedError("the decoder's answer makes no sense") from error
+
+    def look(self, wanted: Mapping[str, Any], data: bytes, most: int) -> bytearray:
+        """What is wanted of a single picture, at most so many bytes. Raises PictureError, CrashedError."""
+        try:
+            write_frame(self._requests, wanted, data)
+            header, payload = read_frame(self._answers, most + _MAX_HEADER)
+        except (OSError, EOFError) as error:
+            raise CrashedError(self._end()) from error
+        except ValueError as error:
+            self.kill()
+            raise CrashedError("the decoder's answer makes no sense") from error
+        if "error" in header:
+            raise PictureError(str(header["error"]))
+        return payload
 
     def is_alive(self) -> bool:
         """Whether it has not ended, as far as is known."""

@@ -2,33 +2,34 @@
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from indexer.errors import PictureError
-from indexer.pictures.decoding import decode
-from indexer.pictures.jpegs import EDGES, encode, fault, seal, thumbnail_path
+from indexer.pictures.jpegs import EDGES, fault, seal, thumbnail_path
 from indexer.pictures.limits import Limits
 from indexer.pictures.reading import read_file
+from indexer.pictures.viewer import Viewer
 from indexer.urls import is_url
 from storage.records import PhotoRecord
 
-__all__ = ["THUMBNAILS", "Thumbnails"]
+__all__ = ["THUMBNAILS", "MakeThumbnail", "Thumbnails"]
 
 THUMBNAILS = "thumbnails"
 ASIDE = ".tmp"
+MakeThumbnail = Callable[[PhotoRecord, int], bytes]
+"""A photo, and the edge of a square -> a JPEG that fits it."""
 
 
 class Thumbnails:
     """The thumbnails of one library."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._limits = limits
 
-    def get(self, photo: PhotoRecord, edge: int) -> bytes:
-        """A JPEG that fits a square of `edge` pixels. Raises PictureError."""
+    def get(self, photo: PhotoRecord, edge: int, viewer: Viewer) -> bytes:
+        """A JPEG that fits a square of `edge` pixels; the viewer makes one that is missing. Raises PictureError."""
         if photo.content is None:
             raise PictureError(photo.reason or "it could not be read")
         sha256 = photo.content.sha256
@@ -37,7 +38,8 @@ class Thumbnails:
             data = kept.read_bytes()
             if fault(data, sha256, edge, decoding=False) is None:
                 return data
-        data = self._make(photo, edge)
+        suffix = os.path.splitext(photo.name)[1].lower()
+        data = viewer.jpeg(read_inside(photo, viewer.limits), edge, suffix)
         if edge <= max(EDGES):  # larger ones are looked at one by one, and made anew each time
             with suppress(OSError):  # a library that cannot be written to can still be looked at
                 self.keep(sha256, {edge: data})
@@ -67,11 +69,6 @@ class Thumbnails:
         for sha256 in hashes:
             for path in thumbnail_path(self.folder, sha256, 0).parent.glob(f"{sha256.hex()}-*"):
                 path.unlink(missing_ok=True)
-
-    def _make(self, photo: PhotoRecord, edge: int) -> bytes:
-        data = read_inside(photo, self._limits)
-        suffix = os.path.splitext(photo.name)[1].lower()
-        return encode(decode(data, self._limits, edge, suffix).image, [edge])[edge]
 
 
 def read_inside(photo: PhotoRecord, limits: Limits) -> bytes:

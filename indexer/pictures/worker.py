@@ -8,6 +8,8 @@ has taken over must not be able to run code in its parent.
     parent -> worker   {settings}, then for each file {} + its path
     worker -> parent   {"ready": true}, then for each file {fields of Decoded} + its pixels and
                        thumbnails, or {"error": the reason}
+
+A single picture, as a query shows one, comes as bytes: {what is wanted of it} + them, and {} + that goes back.
 """
 
 import json
@@ -16,9 +18,10 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,9 +29,11 @@ from PIL import Image
 
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
-from indexer.pictures.decoding import decode_file
+from indexer.pictures.decoding import decode, decode_file, load_pixels
 from indexer.pictures.headers import read_header
+from indexer.pictures.jpegs import encode
 from indexer.pictures.limits import Limits
+from indexer.pictures.regions import Region
 
 __all__ = ["main", "read_frame", "write_frame"]
 
@@ -36,6 +41,8 @@ _MAX_REQUEST = 1 << 20
 _LENGTHS = struct.Struct(">II")
 _PARENT_CHECK_S = 1.0
 _ALARM_FACTOR = 2
+
+Frame = tuple[dict[str, Any], bytes]
 
 
 def write_frame(stream: IO[bytes], header: Mapping[str, Any], payload: bytes = b"") -> None:
@@ -87,26 +94,45 @@ def main() -> None:
     _limit_memory(limits.worker_memory_mb)
     write_frame(answers, {"ready": True})
     _silence()
+    most = _MAX_REQUEST + int(limits.max_file_mb * 1e6)
     with suppress(EOFError, BrokenPipeError):
         while True:
-            path = bytes(read_frame(requests, _MAX_REQUEST)[1])
+            wanted, payload = read_frame(requests, most)
             _set_alarm(_ALARM_FACTOR * settings["timeout_s"])
-            write_frame(answers, *_answer(path, preprocessing, limits, thumbnails))
+            if wanted:
+                look = partial(_look, wanted, bytes(payload), limits)
+            else:
+                look = partial(_decode, bytes(payload), preprocessing, limits, thumbnails)
+            write_frame(answers, *_answer(look))
             _set_alarm(0)
 
 
-def _answer(
-    path: bytes, preprocessing: Preprocessing | None, limits: Limits, thumbnails: Path | None
-) -> tuple[dict[str, Any], bytes]:
+def _answer(look: Callable[[], Frame]) -> Frame:
     try:
-        if preprocessing is None:
-            decoded = read_header(path, limits)
-        else:
-            decoded = decode_file(path, preprocessing, limits, thumbnails)
+        return look()
     except PictureError as error:
         return {"error": str(error)}, b""
     except MemoryError:
         return {"error": "reading it takes more memory than allowed (worker_memory_mb)"}, b""
+
+
+def _look(wanted: Mapping[str, Any], data: bytes, limits: Limits) -> Frame:
+    """What is wanted of a single picture: a JPEG that fits an edge, or the pixels that a model sees."""
+    suffix = str(wanted["suffix"]).encode()
+    if edge := wanted.get("edge"):
+        return {}, encode(decode(data, limits, edge, suffix).image, [edge])[edge]
+    region = Region(*wanted["region"]) if wanted["region"] else None
+    preprocessing = Preprocessing(**wanted["preprocessing"])
+    return {}, load_pixels(data, preprocessing, limits, region, suffix).tobytes()
+
+
+def _decode(
+    path: bytes, preprocessing: Preprocessing | None, limits: Limits, thumbnails: Path | None
+) -> Frame:
+    if preprocessing is None:
+        decoded = read_header(path, limits)
+    else:
+        decoded = decode_file(path, preprocessing, limits, thumbnails)
     header = {
         "signature": asdict(decoded.signature),
         "sha256": decoded.sha256.hex(),

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import NoTextError, UsageError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
-from indexer.pictures.limits import Limits
+from indexer.pictures.viewer import Viewer
 from indexer.query import Query
 from indexer.results import Answer
 from indexer.search.answering import Answering, SearchOptions
@@ -17,6 +17,7 @@ from indexer.search.embedding import TermEmbedder
 from indexer.search.fusion import FusedRanking, Fusion, share_out
 from indexer.search.ranking import Marks, Ranking, SpaceRanking, direct
 from indexer.spaces import Spaces, choose_space
+from indexer.terms import Picture, Seen, Term
 from storage.filters import Filter
 from storage.lookup import allowed_contents
 from storage.records import SpaceRecord
@@ -37,7 +38,7 @@ class Asking:
     backgrounds: Backgrounds
     kept: Kept
     """What filters let pass, until the catalog changes: the next page asks the same again."""
-    limits: Limits
+    viewer: Viewer
     fusion: Fusion
     fetched: Mapping[str, bytes]
     """The pictures at the query's URLs."""
@@ -53,11 +54,9 @@ class Asking:
         notify: Notify,
     ) -> Answer:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
-        chosen = _choose(view, named)
         allowed = self.kept.get(view.change_seq(), where, lambda: _allowed(view, where))
-        queries = share_out(query, [space for space, _ in chosen]) if len(chosen) > 1 else [query]
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
-        for (space, weight), part in zip(chosen, queries, strict=True):
+        for (space, weight), part in _shared_out(view, query, named):
             if query.terms and not part.terms:
                 notices.append(f"space {space.name} has no part in this query")
                 continue
@@ -68,7 +67,7 @@ class Asking:
                 if part.has_words or self.spaces.is_ready(space)
                 else self.backgrounds.without_words(index)
             )
-            terms = TermEmbedder(view, space, index, embedder, self.limits, self.fetched)
+            terms = TermEmbedder(view, space, index, embedder, self.viewer, self.fetched)
             direction = direct(part, marks, terms, background)
             rankings.append(SpaceRanking(index, direction, background, allowed))
             asked.append((space, weight))
@@ -84,6 +83,19 @@ class Asking:
             left_out,
         ).answer(str(query), notices)
 
+    def seen(self, view: View, query: Query, named: str | None, notify: Notify) -> Query:
+        """The query with what its pictures of bytes are in these spaces, in place of the bytes."""
+        found = dict[Term, Seen]()
+        for (space, _), part in _shared_out(view, query, named):
+            index, embedder = self.indexes.at(view, space), self._embedder(space, notify)
+            terms = TermEmbedder(view, space, index, embedder, self.viewer, self.fetched)
+            for term in part.terms:
+                seen = terms.seen(term.what) if isinstance(term.what, Picture) else None
+                if seen:
+                    before = found[term].vectors if term in found else {}
+                    found[term] = replace(seen, vectors={**before, **seen.vectors})
+        return Query(tuple(replace(t, what=found[t]) if t in found else t for t in query.terms))
+
     def _fused(
         self, rankings: Sequence[Ranking], asked: Sequence[tuple[SpaceRecord, float]]
     ) -> Ranking:
@@ -97,6 +109,15 @@ class Asking:
 
     def _embedder(self, space: SpaceRecord, notify: Notify) -> Callable[[], Embedder]:
         return lambda: self.spaces.embedder(space, notify)
+
+
+def _shared_out(
+    view: View, query: Query, named: str | None
+) -> list[tuple[tuple[SpaceRecord, float], Query]]:
+    """The spaces that are asked, with their weights, and the part of the query that is theirs."""
+    chosen = _choose(view, named)
+    parts = share_out(query, [space for space, _ in chosen]) if len(chosen) > 1 else [query]
+    return list(zip(chosen, parts, strict=True))
 
 
 def _allowed(view: View, where: Filter) -> Allowed | None:

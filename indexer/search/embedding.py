@@ -11,13 +11,13 @@ from PIL import Image
 
 from indexer.embedders.base import Embedder
 from indexer.errors import QueryError
-from indexer.pictures.decoding import load_picture
-from indexer.pictures.limits import Limits
-from indexer.pictures.preprocessing import edge_needed, preprocess
+from indexer.pictures.decoding import load_pixels
+from indexer.pictures.regions import Region
 from indexer.pictures.thumbnails import read_inside
+from indexer.pictures.viewer import Viewer
 from indexer.search.direction import Kind, Part
 from indexer.spaces import require_text
-from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Region, Term, Text
+from indexer.terms import ImageSource, PhotoOfLibrary, Picture, Seen, Term, Text
 from storage.lookup import get_photo
 from storage.records import PhotoRecord, SpaceRecord
 from storage.vectors import VectorIndex
@@ -37,14 +37,14 @@ class TermEmbedder:
         space: SpaceRecord,
         index: VectorIndex,
         embedder: Callable[[], Embedder],
-        limits: Limits,
+        viewer: Viewer,
         fetched: Mapping[str, bytes],
     ) -> None:
         self._view = view
         self._space = space
         self._index = index
         self._embedder = embedder
-        self._limits = limits
+        self._viewer = viewer
         self._fetched = fetched
         self.asked_with: set[int] = set()
         """Contents that the query shows, and wants more of."""
@@ -57,9 +57,20 @@ class TermEmbedder:
                 return Part(self._embed_text(words), term.weight, Kind.WORDS)
             case Picture(source, region):
                 vector = self._embed_picture(source, region, term.weight > 0)
+            case Seen() as seen:
+                known = self._known(seen.sha256, term.weight > 0)
+                vector = self._remembered(seen) if known is None else known
             case PhotoOfLibrary(photo_id, region):
                 vector = self._embed_photo(photo_id, region, term.weight > 0)
         return Part(vector, term.weight, Kind.PICTURE)
+
+    def seen(self, picture: Picture) -> Seen | None:
+        """What stands for a whole picture of bytes from now on, in this space; None for any other."""
+        data = picture.source
+        if not isinstance(data, bytes) or picture.region is not None:
+            return None
+        vector = self._embed_picture(data, None, wants_more=False)
+        return Seen(hashlib.sha256(data).digest(), {self._space.id: vector})
 
     def photos(self, photo_ids: tuple[int, ...]) -> Vector:
         """The vectors (n, dim) of photos of the library. Raises QueryError for one that has none."""
@@ -83,7 +94,7 @@ class TermEmbedder:
         if region is None:
             return self._vector_of(record)
         suffix = os.path.splitext(record.name)[1].lower()
-        return self._embed_pixels(read_inside(record, self._limits), region, suffix)
+        return self._embed_pixels(read_inside(record, self._viewer.limits), region, suffix)
 
     def _embed_picture(
         self, source: ImageSource, region: Region | None, wants_more: bool
@@ -92,25 +103,37 @@ class TermEmbedder:
         fetched = self._fetched.get(source) if isinstance(source, str) else None
         data = _read(source) if fetched is None else fetched
         if isinstance(data, bytes):
-            content_id = self._view.content_id(hashlib.sha256(data).digest())
-            if content_id is not None and wants_more:
-                self.asked_with.add(content_id)
-            vector = self._known_vector(content_id) if region is None else None
-            if vector is not None:
+            vector = self._known(hashlib.sha256(data).digest(), wants_more)
+            if vector is not None and region is None:
                 return vector
         return self._embed_pixels(data, region)
+
+    def _known(self, sha256: bytes, wants_more: bool) -> Vector | None:
+        """The vector that the library has for these bytes."""
+        content_id = self._view.content_id(sha256)
+        if content_id is not None and wants_more:
+            self.asked_with.add(content_id)
+        return self._known_vector(content_id)
+
+    def _remembered(self, seen: Seen) -> Vector:
+        vector = seen.vectors.get(self._space.id)
+        if vector is None:
+            raise QueryError(
+                f"the picture was not looked at for space {self._space.name}; ask with it once more"
+            )
+        return vector
 
     def _embed_pixels(
         self, data: bytes | Image.Image, region: Region | None, suffix: bytes = b""
     ) -> Vector:
-        embedder = self._embedder()
-        edge = edge_needed(embedder.preprocessing)
-        if region is not None:  # the part that is cut out must have detail enough
-            edge = round(edge / min(region.width, region.height))
-        image = load_picture(data, self._limits, at_least=edge, suffix=suffix)
-        if region is not None:
-            image = region.cut(image)
-        embedded: Vector = embedder.embed_images(preprocess(image, embedder.preprocessing)[None])[0]
+        if isinstance(data, Image.Image):
+            embedder = self._embedder()
+            pixels = load_pixels(data, embedder.preprocessing, self._viewer.limits, region)
+        else:
+            self._viewer.ahead()  # it starts while a model is loaded
+            embedder = self._embedder()
+            pixels = self._viewer.pixels(data, embedder.preprocessing, region, suffix)
+        embedded: Vector = embedder.embed_images(pixels[None])[0]
         return embedded
 
     def _record(self, photo_id: int) -> PhotoRecord:

@@ -181,7 +181,7 @@ def _make_again(
     hashes, workers = list(wanted), config.decode_workers or os.cpu_count() or 2
     pool = DecodePool(SMALLEST, limits, workers, config.decode_timeout_s, thumbnails=folder)
     with pool:
-        maker = _Maker(catalog, Thumbnails(folder, limits), pool)
+        maker = _Maker(catalog, Thumbnails(folder), pool)
         parts = (hashes[start : start + AT_ONCE] for start in range(0, len(hashes), AT_ONCE))
         made = (pair for part in parts for pair in maker.make(part))
         for sha256, reason in Watch(on_step).over(made, len(hashes), "thumbnails made again"):

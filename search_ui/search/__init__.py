@@ -1,6 +1,9 @@
 """The search page, from top to bottom."""
 
+from dataclasses import replace
+
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from indexer import Library
 from indexer.errors import GlimpseError, PictureError
@@ -36,9 +39,8 @@ def _draw(library: Library, wanted: Asked) -> None:
     filters.show(library, wanted.where)
     upload = bar.ask(status, wanted, space)
     chips.show(library, wanted)
-    query = bar.build_query(wanted.q, upload)
     question = Question(
-        query,
+        bar.build_query(wanted.q),
         wanted.where,
         space,
         wanted.sort,
@@ -51,7 +53,7 @@ def _draw(library: Library, wanted: Asked) -> None:
         bar.show_examples()
     with st.container(key="head", horizontal=True, vertical_alignment="center"):
         with st.empty():  # the spinner's place is then the line's
-            answer = _answer(library, question)
+            question, answer = _answer(library, question, upload)
             show_line(_line(answer, question))
         if question.is_asked:
             _ask_order(wanted)
@@ -64,10 +66,16 @@ def _draw(library: Library, wanted: Asked) -> None:
     show_gallery(answer, keep(question), shown, acts.act)
 
 
-def _answer(library: Library, question: Question) -> Page:
+def _answer(
+    library: Library, question: Question, upload: UploadedFile | None
+) -> tuple[Question, Page]:
+    """The question, with what the picture on the bar shows, and its answer."""
     try:
         with st.spinner("Searching…"):
-            return question.ask(library, FIRST)
+            if upload:
+                picture = bar.see(library, upload, question.space)
+                question = replace(question, query=question.query + picture)
+            return question, question.ask(library, FIRST)
     except PictureError as error:
         raise PictureError(f"the picture cannot be used: {error}; choose another") from error
 

@@ -3,17 +3,17 @@
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from indexer import Query, Status
+from indexer import Library, Query, Status
 from search_ui.address import EVERYTHING, Asked, change
 from search_ui.literal import show_line
 from search_ui.opened import config
 from search_ui.search.words import ask_words
 from search_ui.sources import check_sources
 
-__all__ = ["EXAMPLES", "ask", "build_query", "forget_upload", "show_examples"]
+__all__ = ["EXAMPLES", "ask", "build_query", "forget_upload", "see", "show_examples"]
 
 EXAMPLES = ("a bird", "sunset by the sea", "something to eat", "kitten + snow - cat")
-SPACE, UPLOADS = "space", "uploads"
+SPACE, UPLOADS, SEEN = "space", "uploads", "seen"
 NOTHING = {"q": "", "more": (), "less": (), "photo": None}
 
 
@@ -27,15 +27,24 @@ def ask(status: Status, asked: Asked, space: str | None) -> UploadedFile | None:
     return upload
 
 
-def build_query(words: str, upload: UploadedFile | None) -> Query:
-    """Words and upload added up; no terms when nothing is asked. Raises QueryError."""
-    query = Query()
-    if words:
-        query += Query.parse(words)
-        check_sources(query, config().ui.urls)
-    if upload is not None:
-        query += Query.image(upload.getvalue())
+def build_query(words: str) -> Query:
+    """What the words say; no terms where there are none. Raises QueryError."""
+    if not words:
+        return Query()
+    query = Query.parse(words)
+    check_sources(query, config().ui.urls)
     return query
+
+
+def see(library: Library, upload: UploadedFile, space: str | None) -> Query:
+    """What the picture shows, looked at once; its bytes are kept by Streamlit alone. Raises PictureError."""
+    name = library.space(space).name if space is None else space  # the default may change
+    known, looked_at = st.session_state.get(SEEN), (upload.file_id, name)
+    if known is None or known[0] != looked_at:
+        query = library.seen(Query.image(upload.getvalue()), space=name)
+        known = st.session_state[SEEN] = looked_at, query
+    seen: Query = known[1]
+    return seen
 
 
 def forget_upload() -> None:

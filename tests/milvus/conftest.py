@@ -13,12 +13,8 @@ from storage.catalog import Catalog
 from storage.milvus import catalog_rows, proposals
 from storage.milvus.address import Address
 from storage.milvus.store import MilvusStore
-from storage.records import (
-    SpaceRecord,
-)
-from tests.milvus.spaces import (
-    DIM,
-)
+from storage.records import SpaceRecord
+from tests import spaces
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +51,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 @pytest.fixture
 def space(catalog: Catalog) -> SpaceRecord:
-    with catalog.batch() as batch:
-        batch.add_root(b"/photos")
-        batch.add_space("test", "test", "f" * 64, DIM, True)
-        return batch.spaces()[0]
+    return spaces.empty(catalog)
 
 
 @pytest.fixture(params=["file", "server"])

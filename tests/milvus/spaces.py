@@ -11,48 +11,12 @@ from storage.milvus import auditing
 from storage.milvus.collection import Collection
 from storage.milvus.store import MilvusStore
 from storage.milvus.writing import recorded_collection
-from storage.records import (
-    ContentRecord,
-    EmbeddingRecord,
-    FileRecord,
-    Signature,
-    SnapshotRecord,
-    SpaceRecord,
-)
+from storage.records import SnapshotRecord, SpaceRecord
 from storage.vectors import Allowed, VectorIndex
+from tests.spaces import Vectors, made
 
-DIM, COUNT = 16, 600
+COUNT = 600
 NOWHERE = "http://127.0.0.1:9"
-Vectors = NDArray[np.float32]
-
-
-def made(count: int, seed: int) -> Vectors:
-    """Unit vectors in scenes of 20."""
-    rng = np.random.default_rng(seed)
-    scenes = rng.normal(size=(-(-count // 20), DIM)).repeat(20, axis=0)[:count]
-    vectors = scenes + rng.normal(size=(count, DIM)) / 3
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors.astype(np.float32)
-
-
-def add(catalog: Catalog, space: SpaceRecord, names: range, seed: int = 0) -> None:
-    with catalog.batch() as batch:
-        hashes = [b"%032d" % i for i in names]
-        known = batch.add_contents(ContentRecord(each, 1, 1, 1, "PNG") for each in hashes)
-        ids = [known[each] for each in hashes]
-        files = [
-            FileRecord(1, b"", b"%d" % i, Signature(1, 1, 1, 1), 1, id)
-            for i, id in zip(names, ids, strict=True)
-        ]
-        batch.put_files(files, batch.contents_at(files))
-        rows = zip(ids, made(len(names), seed), strict=True)
-        batch.put_embeddings(EmbeddingRecord(space.id, id, vector) for id, vector in rows)
-
-
-def remove(catalog: Catalog, names: range) -> None:
-    with catalog.batch() as batch:
-        known = batch.known_files(1, b"", None)
-        batch.remove_files([known[b"%d" % name].id for name in names])
 
 
 def load(store: MilvusStore, catalog: Catalog, space: SpaceRecord) -> VectorIndex:

@@ -18,25 +18,20 @@ from storage.engine import CATALOG
 from storage.milvus import catalog_rows, lite, proposals, tuning
 from storage.milvus.address import Address
 from storage.milvus.store import MilvusStore
-from storage.records import (
-    SpaceRecord,
-)
+from storage.records import SpaceRecord
 from storage.vectors import Allowed
 from tests.milvus.spaces import (
     COUNT,
-    DIM,
     NOWHERE,
-    add,
     assert_exact,
     assert_sound,
     exact,
     is_stale,
     load,
-    made,
     recorded,
-    remove,
     stored,
 )
+from tests.spaces import DIM, add, made, remove
 
 pytest.importorskip("pymilvus", reason="vectors in Milvus need pymilvus")
 pytest.importorskip("milvus_lite", reason="they are tested with Milvus Lite")

@@ -18,7 +18,8 @@ from storage.milvus.address import Address
 from storage.milvus.collection import Collection, listed
 from storage.milvus.store import MilvusStore
 from tests.conftest import MakePicture, Run, environment
-from tests.milvus.spaces import DIM, NOWHERE, assert_sound, exact, recorded, stored
+from tests.milvus.spaces import NOWHERE, assert_sound, exact, recorded, stored
+from tests.spaces import DIM
 
 pytest.importorskip("pymilvus", reason="vectors in Milvus need pymilvus")
 pytest.importorskip("milvus_lite", reason="they are tested with Milvus Lite")
