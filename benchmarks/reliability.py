@@ -1,8 +1,11 @@
 """Run the tests that docs/reliability.md names, and write what came of each promise into its table.
 
-python -m benchmarks.reliability
+python -m benchmarks.reliability [--report FILE]
+
+With a report of all tests (`make test PYTEST_ADDOPTS=--junitxml=FILE`) what it says is written, and nothing is run.
 """
 
+import argparse
 import os
 import platform
 import re
@@ -30,8 +33,14 @@ class Outcome(NamedTuple):
 
 def main() -> None:
     """Run, write, and fail where a promise does not hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--report", type=Path)
+    report = parser.parse_args().report
     promises = list(read_promises())
-    outcomes = run({test for promise in promises for test in promise.tests})
+    tests = {test for promise in promises for test in promise.tests}
+    outcomes = read(report) if report else run(tests)
     results = {promise.text: result_of(promise, outcomes) for promise in promises}
     lines = [_with_result(line, results) for line in PAGE.read_text(encoding="utf-8").splitlines()]
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
@@ -49,9 +58,13 @@ def run(tests: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Outcome]
         nodes = sorted(f"{file}::{name}" for file, name in tests)
         shared = ("--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
         subprocess.run([sys.executable, "-m", "pytest", *shared, f"--junitxml={report}", *nodes])
-        cases = list(ElementTree.parse(report).iter("testcase"))
+        return read(report)
+
+
+def read(report: Path) -> dict[tuple[str, str], list[Outcome]]:
+    """What a report of pytest says, by file and function."""
     found = defaultdict(list)
-    for case in cases:
+    for case in ElementTree.parse(report).iter("testcase"):
         file = case.attrib["classname"].replace(".", "/") + ".py"
         name = case.attrib["name"].partition("[")[0]
         trouble = next((child for child in case if child.tag != "properties"), None)

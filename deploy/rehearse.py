@@ -3,9 +3,9 @@
     sudo python deploy/rehearse.py [--photos examples/photos]
 
 Each service runs the command that the file gives it, as the image's user, in a network namespace with an address of
-its own, where it finds the others by the file's names; volumes are folders, mounted where the file says. PostgreSQL
-is Debian's, and Milvus Lite's server stands where Milvus does. What an engine does (images, restarts, limits) is not
-shown.
+its own, where it finds the others by the file's names (dnsmasq tells them); volumes are folders, mounted where the
+file says. PostgreSQL is Debian's, and Milvus Lite's server stands where Milvus does. What an engine does (images,
+restarts, limits) is not shown.
 """
 
 import argparse
@@ -40,29 +40,47 @@ MACHINES = """
 import ray
 ray.init("auto", logging_level="CRITICAL")
 print(*sorted(node["NodeManagerAddress"] for node in ray.nodes()))"""
+BRIDGE = "10.88.0.1"
+PLACES = tuple(map(Path, ("/library", "/photos", "/etc/glimpse", "/run/postgresql")))
+"""Where services look for their volumes."""
 PASSWORD = "a long one"
 PATIENCE_S = 120
 
 
 def main() -> None:
     """Rehearse, and say what was seen; whatever is not as it must be ends it."""
-    if INSIDE not in os.environ:
-        os.environ[INSIDE] = "1"
-        apart = ["unshare", "--mount", "--net", "--propagation", "private"]
-        os.execvp("unshare", [*apart, sys.executable, *sys.argv])
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--photos", type=Path, default=HERE.parent / "examples" / "photos")
+    photos = parser.parse_args().photos.resolve()
+    if INSIDE in os.environ:
+        rehearse(Path(os.environ[INSIDE]), photos)
+        return
+    apart = ["unshare", "--mount", "--net", "--propagation", "private", sys.executable, __file__]
+    folder = Path(tempfile.mkdtemp(prefix="glimpse-rehearsal-"))
+    made = [folder, *(place for place in PLACES if not place.exists())]
+    for place in made[1:]:
+        place.mkdir()
+    try:
+        done = subprocess.run([*apart, "--photos", photos], env=os.environ | {INSIDE: str(folder)})
+    finally:
+        for place in made:  # they are empty: what was mounted there went with the namespace
+            place.rmdir()
+    sys.exit(done.returncode)
+
+
+def rehearse(folder: Path, photos: Path) -> None:
+    """Play it with all that is written in a folder of this namespace."""
     for programs in Path("/usr/lib/postgresql").glob("*/bin"):  # where Debian keeps a server's
         os.environ["PATH"] += f"{os.pathsep}{programs}"
+    _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="glimpse-rehearsal-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        _connect(folder)
-        _mount(folder, parser.parse_args().photos, stack)
-        _play(Stage(folder, stack))
+        _connect(folder, stack)
+        _mount(folder, photos)
+        stage = Stage(folder, stack)
+        stage.run("page", ["python", "--version"])
+        _play(stage)
 
 
 def _play(stage: "Stage") -> None:
@@ -70,11 +88,12 @@ def _play(stage: "Stage") -> None:
     _make_database(stage.folder)
     stage.start("catalog", healthy=stage.told("catalog")["healthcheck"]["test"])
     stage.start("vectors", healthy=_listens("vectors", 19530))
-    _say("page, without a password", stage.run("page", stage.command("page"), ends_with=2))
+    _say("page, without a library", stage.run("page", stage.command("page"), ends_with=4))
     for name in ("ray", "worker-1", "worker-2"):
         stage.start(name, healthy=stage.told(name)["healthcheck"]["test"])
-    build = "glimpse build --engine ray --ray-address auto /photos"
+    build = "glimpse build --engine ray --ray-address auto --shards /library/shards /photos"
     _say(build, stage.run("ray", build.split()))
+    _say("page, without a password", stage.run("page", stage.command("page"), ends_with=2))
     _say("machines of the cluster", stage.run("ray", ["python", "-c", MACHINES]))
     set_password = ["glimpse", "ui", "--set-password"]
     _say("--set-password", stage.run("page", set_password, says=f"{PASSWORD}\n{PASSWORD}\n"))
@@ -151,15 +170,23 @@ class Stage:
         return {"cwd": own, "env": base | given}
 
 
-def _connect(folder: Path) -> None:
+def _connect(folder: Path, stack: ExitStack) -> None:
     """A network of the services, where names lead to addresses, and nothing else is reached."""
     names = [f"10.88.0.{place} {name}" for place, name in enumerate(SERVICES, 2)]
-    (folder / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
-    _do("mount", "--bind", folder / "hosts", "/etc/hosts")
+    (folder / "names").write_text("\n".join([*names, ""]))
+    (folder / "resolv.conf").write_text(f"nameserver {BRIDGE}\n")
+    _do("mount", "--bind", folder / "resolv.conf", "/etc/resolv.conf")
     Path("/run/netns").mkdir(exist_ok=True)
     _do("mount", "-t", "tmpfs", "tmpfs", "/run/netns")
     _do("ip", "link", "add", "bridge", "type", "bridge")
+    _do("ip", "addr", "add", f"{BRIDGE}/24", "dev", "bridge")
     _do("ip", "link", "set", "bridge", "up")
+    # Not by a file of hosts, which Ray's gRPC does not read.
+    names_told = ["--keep-in-foreground", "--no-resolv", "--no-hosts", f"--listen-address={BRIDGE}"]
+    names_told += ["--bind-interfaces", f"--addn-hosts={folder / 'names'}", "--user=root"]
+    server = subprocess.Popen(["dnsmasq", *names_told])
+    stack.callback(server.wait)
+    stack.callback(server.terminate)
     for place, name in enumerate(SERVICES, 2):
         _do("ip", "netns", "add", name)
         _do(*f"ip link add v{place} type veth peer name eth0 netns {name}".split())
@@ -167,26 +194,20 @@ def _connect(folder: Path) -> None:
         _do(*f"ip -n {name} addr add 10.88.0.{place}/24 dev eth0".split())
         for device in ("eth0", "lo"):
             _do(*f"ip -n {name} link set {device} up".split())
+        # Nothing answers there, but Ray finds its own address by asking which way leads out.
+        _do(*f"ip -n {name} route add default via {BRIDGE}".split())
 
 
-def _mount(folder: Path, photos: Path, stack: ExitStack) -> None:
+def _mount(folder: Path, photos: Path) -> None:
     """The volumes, where the services look for them."""
     for name in ("library", "sockets", *SERVICES):
         (folder / name).mkdir()
         shutil.chown(folder / name, *[USERS.get(name, int(IMAGES_USER))] * 2)
     shutil.chown(folder / "sockets", "postgres")
-    places = {
-        Path("/library"): folder / "library",
-        Path("/photos"): photos.resolve(),
-        Path("/etc/glimpse"): HERE,
-        Path("/run/postgresql"): folder / "sockets",
-    }
-    for place, source in places.items():
-        if not place.exists():
-            place.mkdir()
-            stack.callback(place.rmdir)
+    for place, source in zip(
+        PLACES, (folder / "library", photos, HERE, folder / "sockets"), strict=True
+    ):
         _do("mount", "--bind", source, place)
-        stack.callback(_do, "umount", place)
 
 
 def _make_database(folder: Path) -> None:

@@ -14,7 +14,6 @@ from PIL import Image
 
 from indexer import BuildOptions, Library, Query
 from indexer.errors import PictureError, QueryError
-from indexer.library import opened
 from indexer.pictures import decoding
 from indexer.pictures.decoding import Limits, load_pixels
 from indexer.pictures.regions import Region
@@ -167,7 +166,7 @@ def test_a_query_that_was_seen_is_asked_again_without_its_picture(
     seen = colours.seen(query)
     assert (str(seen), len(seen.terms)) == (str(query), 2)
     assert png("red") not in repr(seen).encode()
-    monkeypatch.setattr(opened.Viewer, "pixels", None)  # nothing is decoded any more
+    monkeypatch.setattr(Viewer, "pixels", None)  # nothing is decoded any more
     answer = colours.search(seen)
     assert [hit.path.name for hit in answer] == ["red.png", "blue.png", "green.png"]
     monkeypatch.undo()
