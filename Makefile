@@ -7,6 +7,8 @@ MODEL ?= starter
 TARGET ?= decoding checkpoints queries filters
 SECONDS ?= 3600
 CLIPART ?= /usr/share/openclipart
+# One more than there are cores: tests wait a third of their time, for browsers, servers and what was killed.
+TESTERS ?= $(shell expr $$(nproc) + 1)
 
 BIN := .venv/bin
 DEMO := .demo
@@ -43,7 +45,7 @@ demo: .venv/installed
 
 ## test: everything that CI runs besides `check`
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 ## check: format, lint, types, the one way that imports run, and the files of the containers
 check: .venv/installed-dev
@@ -187,7 +189,7 @@ fleet: .venv/installed-dev
 load: .venv/installed-dev
 	$(BIN)/python -m benchmarks.load $(LARGE)/10000 --out benchmarks/results/load.json
 
-## rehearse: the services of deploy/compose.yaml as processes, each in a network of its own (root, Linux, PostgreSQL)
+## rehearse: the services of deploy/compose.yaml as processes, each in a network of its own (root; PostgreSQL, dnsmasq)
 rehearse: .venv/installed-dev
 	$(BIN)/python deploy/rehearse.py --photos $(PHOTOS)
 

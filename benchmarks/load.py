@@ -101,6 +101,7 @@ class Crowd:
         self._ids = ids
         self._picture = picture
         self._steps = Steps()
+        self._resent = 0
         self._names = count(1)
 
     async def visit(self, users: int, seconds: float) -> dict[str, Any]:
@@ -110,14 +111,18 @@ class Crowd:
         await asyncio.gather(
             *(self._one(number % 2 == 1, random.Random(number), end) for number in range(users))
         )
-        return {**self._steps.told(), "memory_mb_by_minute": await watch}
+        told = {**self._steps.told(), "sent_once_more": self._resent}
+        return {**told, "memory_mb_by_minute": await watch}
 
     async def _one(self, uploads: bool, chance: random.Random, end: float) -> None:
         await asyncio.sleep(chance.uniform(0, THINKING_S[1]))
         while time.monotonic() < end:
             try:
                 async with visiting(self._page.url) as visitor:
-                    await self._stay(visitor, uploads, chance, end)
+                    try:
+                        await self._stay(visitor, uploads, chance, end)
+                    finally:
+                        self._resent += visitor.resent
             except (ClientError, TimeoutError) as fault:
                 self._steps.faults[f"arriving: {fault or type(fault).__name__}"] += 1
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import (
+    ClientConnectionError,
     ClientSession,
     ClientWebSocketResponse,
     CookieJar,
@@ -39,6 +40,8 @@ class Visitor:
         self._session = ""
         self._uploader = ""
         self._numbers = count(1)
+        self.resent = 0
+        """Requests that were sent once more."""
 
     async def listen(self) -> None:
         """Take what comes until the socket ends, as a browser does whatever its page is at: pings are answered so."""
@@ -73,9 +76,7 @@ class Visitor:
         while (answer := await self._next()).WhichOneof("type") != "file_urls_response":
             pass
         (urls,) = answer.file_urls_response.file_urls
-        form = FormData()
-        form.add_field("file", io.BytesIO(content), filename=name, content_type="image/jpeg")
-        await self._send("PUT", urls.upload_url, data=form)
+        await self._send("PUT", urls.upload_url, (name, content))
         dropped = BackMsg()
         state = dropped.rerun_script.widget_states.widgets.add(id=self._uploader)
         info = state.file_uploader_state_value.uploaded_file_info.add(
@@ -89,9 +90,24 @@ class Visitor:
         """What an <img> asks for. Raises PageFault."""
         await self._send("GET", path)
 
-    async def _send(self, method: str, path: str, **options: Any) -> None:
-        headers = {"X-Xsrftoken": self._token}
-        async with self._http.request(method, path, headers=headers, **options) as answer:
+    async def _send(self, method: str, path: str, file: tuple[str, bytes] | None = None) -> None:
+        """Once more where the server hung up, which it may do just as a request comes on a connection that rested.
+
+        So do browsers, whatever the method, where nothing of an answer has come.
+        """
+        try:
+            await self._send_once(method, path, file)
+        except ClientConnectionError:
+            self.resent += 1
+            await self._send_once(method, path, file)
+
+    async def _send_once(self, method: str, path: str, file: tuple[str, bytes] | None) -> None:
+        options: dict[str, Any] = {"headers": {"X-Xsrftoken": self._token}}
+        if file:
+            form = options["data"] = FormData()
+            name, content = file
+            form.add_field("file", io.BytesIO(content), filename=name, content_type="image/jpeg")
+        async with self._http.request(method, path, **options) as answer:
             await answer.read()
             if answer.status >= 400:
                 raise PageFault(f"{method} {path.split('/')[1]}: {answer.status}")

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 from starlette.responses import FileResponse
+from streamlit.proto.Common_pb2 import FileURLs
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from indexer import BuildOptions, Library, Photo, Query, State
 from indexer.errors import QueryError
-from search_ui import app, exporting, opened
+from indexer.terms import Picture
+from search_ui import app, exporting, opened, questions
+from search_ui.search import bar
 from search_ui.search.facts import facts
 from search_ui.sources import check_sources
 from storage.engine import CATALOG
@@ -195,3 +199,38 @@ def test_a_link_that_took_a_photos_place_is_not_followed_into_the_zip(
         assert set(archive.namelist()) == {"a.png", "missing.txt"}
         assert b"a link has taken its place" in archive.read("missing.txt")
     Path(answer.path).unlink()
+
+
+def test_what_is_kept_of_a_question_has_none_of_its_picture(
+    page: AppTest,
+    library: Library,
+    picture: MakePicture,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = picture("asked.png", "red", mark=9).read_bytes()
+    (photos / "asked.png").unlink()
+    for colour in ("red", "blue"):
+        picture(f"{colour}.png", colour)
+    library.build([photos], TINY)
+    dropped = UploadedFile(UploadedFileRec("1", "asked.png", "image/png", asked), FileURLs())
+    monkeypatch.setattr(bar, "_ask_picture", lambda: dropped)
+    looked_at: list[Query] = []
+    look = Library.seen
+
+    def seen(library: Library, query: Query, **options: Any) -> Query:
+        looked_at.append(query)
+        return look(library, query, **options)
+
+    monkeypatch.setattr(Library, "seen", seen)
+    for q in ("", "blue", "- blue"):
+        page.query_params["q"] = q
+        page.run()
+        assert set(names(page)) == {"red.png", "blue.png"}
+    assert len(looked_at) == 1, "once, whatever else is asked with it"
+    kept = list(questions._kept.values())[-3:]
+    assert [question.upload for question in kept] == ["1"] * 3
+    assert not any(isinstance(term.what, Picture) for each in kept for term in each.query.terms)
+    again = questions.recall(kept[0].token)
+    assert again is not None
+    assert [photo["name"] for photo in again.ask(library, 1).photos] == ["red.png"]
