@@ -8,7 +8,7 @@ TARGET ?= decoding checkpoints queries filters
 SECONDS ?= 3600
 CLIPART ?= /usr/share/openclipart
 # One more than there are cores: tests wait a third of their time, for browsers, servers and what was killed.
-TESTERS ?= $(shell expr $$(nproc) + 1)
+TESTERS ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 
 BIN := .venv/bin
 DEMO := .demo

@@ -1,8 +1,9 @@
 """Run the tests that docs/reliability.md names, and write what came of each promise into its table.
 
-python -m benchmarks.reliability [--report FILE]
+python -m benchmarks.reliability [--report FILE …]
 
-With a report of all tests (`make test PYTEST_ADDOPTS=--junitxml=FILE`) what it says is written, and nothing is run.
+With reports of tests that ran already (`make test PYTEST_ADDOPTS=--junitxml=FILE`) nothing is run, and what they say
+is written: of a test that is in several, what the last says.
 """
 
 import argparse
@@ -36,11 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--report", type=Path)
-    report = parser.parse_args().report
+    parser.add_argument("--report", type=Path, nargs="+", default=[])
+    reports = parser.parse_args().report
     promises = list(read_promises())
-    tests = {test for promise in promises for test in promise.tests}
-    outcomes = read(report) if report else run(tests)
+    if reports:
+        outcomes = {test: told for each in reports for test, told in read(each).items()}
+    else:
+        outcomes = run({test for promise in promises for test in promise.tests})
     results = {promise.text: result_of(promise, outcomes) for promise in promises}
     lines = [_with_result(line, results) for line in PAGE.read_text(encoding="utf-8").splitlines()]
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
@@ -75,6 +78,8 @@ def read(report: Path) -> dict[tuple[str, str], list[Outcome]]:
 
 def result_of(promise: Promise, outcomes: dict[tuple[str, str], list[Outcome]]) -> str:
     """One cell: that it holds, or the first that went wrong."""
+    if not all(outcomes.get(test) for test in promise.tests):
+        return "not run"
     all_of_it = [outcome for test in promise.tests for outcome in outcomes[test]]
     wrong = [outcome.verdict for outcome in all_of_it if outcome.verdict != "holds"]
     if wrong:

@@ -40,7 +40,15 @@ def workers_of(parent: int) -> list[int]:
     """The processes that decode for a process."""
     pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
     children = [pid for pid in pids if status_of(pid)[1] == parent]
-    return [p for p in children if b"pictures.worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    return [pid for pid in children if b"pictures.worker" in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    """The command line of a process; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def my_worker(pool: DecodePool, path: bytes) -> int:

@@ -154,6 +154,13 @@ class Finding(Opened):
                 lambda: sha256(lookup.photo_contents(view, where).tobytes()).hexdigest(),
             )
 
+    def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
+        """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
+
+        Raises QueryError for an unknown photo and PictureError for a file that cannot be read now.
+        """
+        return self._thumbnail(self._record(photo_id), edge)
+
     def _asking(self, query: Query) -> Asking:
         return Asking(
             self._spaces,
@@ -164,10 +171,3 @@ class Finding(Opened):
             self._config.search.fusion,
             self._fetched.all(query.urls, self._config.search.url_rules()),
         )
-
-    def thumbnail(self, photo_id: int, edge: int = 320) -> bytes:
-        """A photo as a JPEG that fits a square of `edge` pixels, upright, in sRGB, without metadata.
-
-        Raises QueryError for an unknown photo and PictureError for a file that cannot be read now.
-        """
-        return self._thumbnail(self._record(photo_id), edge)

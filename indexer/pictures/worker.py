@@ -118,7 +118,7 @@ def _answer(look: Callable[[], Frame]) -> Frame:
 
 def _look(wanted: Mapping[str, Any], data: bytes, limits: Limits) -> Frame:
     """What is wanted of a single picture: a JPEG that fits an edge, or the pixels that a model sees."""
-    suffix = str(wanted["suffix"]).encode()
+    suffix = str(wanted["suffix"]).encode("latin-1")
     if edge := wanted.get("edge"):
         return {}, encode(decode(data, limits, edge, suffix).image, [edge])[edge]
     region = Region(*wanted["region"]) if wanted["region"] else None
