@@ -32,7 +32,10 @@ class PageFault(Exception):  # noqa: N818 (a fault of the page, not of this prog
 class Visitor:
     """One tab: its socket, and the widgets that the page has drawn in it."""
 
-    def __init__(self, http: ClientSession, socket: ClientWebSocketResponse, token: str) -> None:
+    def __init__(
+        self, url: str, http: ClientSession, socket: ClientWebSocketResponse, token: str
+    ) -> None:
+        self._url = url
         self._http = http
         self._socket = socket
         self._token = token
@@ -93,21 +96,24 @@ class Visitor:
     async def _send(self, method: str, path: str, file: tuple[str, bytes] | None = None) -> None:
         """Once more where the server hung up, which it may do just as a request comes on a connection that rested.
 
-        So do browsers, whatever the method, where nothing of an answer has come.
+        So do browsers, whatever the method, where nothing of an answer has come: at last on a new connection.
         """
         try:
-            await self._send_once(method, path, file)
+            await self._send_over(self._http, method, path, file)
         except ClientConnectionError:
             self.resent += 1
-            await self._send_once(method, path, file)
+            async with ClientSession(self._url, cookie_jar=self._http.cookie_jar) as anew:
+                await self._send_over(anew, method, path, file)
 
-    async def _send_once(self, method: str, path: str, file: tuple[str, bytes] | None) -> None:
+    async def _send_over(
+        self, http: ClientSession, method: str, path: str, file: tuple[str, bytes] | None
+    ) -> None:
         options: dict[str, Any] = {"headers": {"X-Xsrftoken": self._token}}
         if file:
             form = options["data"] = FormData()
             name, content = file
             form.add_field("file", io.BytesIO(content), filename=name, content_type="image/jpeg")
-        async with self._http.request(method, path, **options) as answer:
+        async with http.request(method, path, **options) as answer:
             await answer.read()
             if answer.status >= 400:
                 raise PageFault(f"{method} {path.split('/')[1]}: {answer.status}")
@@ -147,7 +153,7 @@ async def visiting(url: str) -> AsyncIterator[Visitor]:
         token = next(cookie.value for cookie in http.cookie_jar if cookie.key == XSRF)
         socket = http.ws_connect("/_stcore/stream", protocols=("streamlit", token), max_msg_size=0)
         async with socket as stream:
-            visitor = Visitor(http, stream, token)
+            visitor = Visitor(url, http, stream, token)
             listening = asyncio.create_task(visitor.listen())
             try:
                 yield visitor
