@@ -83,6 +83,14 @@ def test_search_takes_pictures_and_leaves_the_same_one_out(built: Run, photos: P
     assert str(photos / "red.png").encode() not in ran.stdout
 
 
+def test_a_picture_that_cannot_be_asked_with_is_named(built: Run, tmp_path: Path) -> None:
+    (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    ran = built("search", "./half.png")
+    assert one_line(ran.stderr).startswith("glimpse: half.png: ")
+    assert one_line(ran.stderr).endswith("; ask with another picture")
+    assert ran.returncode == 1
+
+
 def test_a_file_name_without_a_slash_gets_a_hint(built: Run, tmp_path: Path) -> None:
     (tmp_path / "red.png").touch()
     assert (

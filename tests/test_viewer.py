@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,6 +74,7 @@ def test_a_decoder_that_crashes_costs_its_picture_alone(
     with ThreadPoolExecutor(1) as aside:
         asked = aside.submit(viewer.pixels, picture_bytes, SEEN)
         wait_until(lambda: viewer._idle is None)  # it was taken
+        time.sleep(0.3)  # and asked
         os.kill(worker, signal.SIGSEGV)
         os.kill(worker, signal.SIGCONT)
         with pytest.raises(PictureError, match=r"the decoder crashed \(signal 11\)"):
@@ -122,11 +124,16 @@ def test_many_at_once_have_few_processes(viewer: Viewer, picture_bytes: bytes) -
 
     watching = threading.Thread(target=watch)
     watching.start()
+
+    def look(_: int) -> None:
+        viewer.ahead()
+        viewer.pixels(picture_bytes, SEEN)
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: viewer.pixels(picture_bytes, SEEN), range(40)))
+        list(pool.map(look, range(40)))
     done.set()
     watching.join()
-    assert 1 <= most <= 2
+    assert 1 <= most <= 3  # one may wait while two are begun
     assert len(workers_of(os.getpid())) == 1
 
 

@@ -37,8 +37,12 @@ class Viewer:
         self._idle: DecodeProcess | None = None
 
     def ahead(self) -> None:
-        """Start a process that is soon needed, unless one waits; this takes no time."""
-        self._put_back(self._take() or self._start())
+        """Start a process that is soon needed, unless one waits or all are at work; this takes no time."""
+        if self._turns.acquire(blocking=False):
+            try:
+                self._put_back(self._take() or self._start())
+            finally:
+                self._turns.release()
 
     def pixels(
         self,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedders.base import Embedder
-from indexer.errors import QueryError
+from indexer.errors import PictureError, QueryError
 from indexer.pictures.decoding import load_pixels
 from indexer.pictures.regions import Region
 from indexer.pictures.thumbnails import read_inside
@@ -106,7 +106,12 @@ class TermEmbedder:
             vector = self._known(hashlib.sha256(data).digest(), wants_more)
             if vector is not None and region is None:
                 return vector
-        return self._embed_pixels(data, region)
+        try:
+            return self._embed_pixels(data, region)
+        except PictureError as error:
+            if fetched is not None or not isinstance(source, str | Path):
+                raise  # whoever gave it knows which it is
+            raise PictureError(f"{source}: {error}; ask with another picture") from error
 
     def _known(self, sha256: bytes, wants_more: bool) -> Vector | None:
         """The vector that the library has for these bytes."""
