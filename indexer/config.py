@@ -106,6 +106,8 @@ class BuildConfig(Section):
     max_file_mb: Positive = 1000
     worker_memory_mb: NotNegative = 3000
     """Memory that one decoding process may take; 0 sets no limit."""
+    nice: Annotated[int, Field(ge=0, le=19)] = 5
+    """How far the command's builds stand back behind what else the machine does, in steps of `nice`."""
     thumbnails: bool = True
     """Make them while a picture is decoded anyway; else each is made when it is first looked at."""
     ray_workers: NotNegative = 0

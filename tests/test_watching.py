@@ -94,6 +94,17 @@ def watched(start: Start, photos: Path, picture: MakePicture) -> Watched:
     return start(photos)
 
 
+def test_builds_stand_back_behind_what_else_the_machine_does(
+    start: Start, photos: Path, picture: MakePicture, tmp_path: Path
+) -> None:
+    picture("1.png")
+    settings = tmp_path / "nice.toml"
+    settings.write_text("[build]\nnice = 7\n")
+    watching = start(photos, "--config", settings)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, watching.process.pid) == min(19, ours + 7)
+
+
 def test_a_new_picture_is_found_and_its_build_is_one_line_with_the_time(
     watched: Watched, picture: MakePicture
 ) -> None:

@@ -30,7 +30,7 @@ def build(
 ) -> int:
     """Find pictures in folders, embed and store them; only what is new or changed."""
     options = replace(options, space=common.space)
-    with common.open(create=True) as library, Bar("looking").shown() as bar:
+    with common.open(create=True, to_build=True) as library, Bar("looking").shown() as bar:
 
         def show(progress: Progress) -> None:
             bar.update(progress.stage, progress.done, progress.total or None, progress.seconds)

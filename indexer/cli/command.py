@@ -49,9 +49,13 @@ class Common:
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False
 
-    def open(self, *, create: bool = False, deferred: bool = False) -> Library:
-        """The library that these options name."""
+    def open(
+        self, *, create: bool = False, deferred: bool = False, to_build: bool = False
+    ) -> Library:
+        """The library that these options name. `to_build`: this process and those that it starts now stand back."""
         config = Config.load(self.config)
+        if to_build and hasattr(os, "nice"):  # Windows has none
+            os.nice(config.build.nice)
         return Library.open(self.library, create=create, deferred=deferred, config=config)
 
 

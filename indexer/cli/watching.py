@@ -39,7 +39,7 @@ def watch(
     )
     shown = _Shown()
     try:
-        with common.open(create=True) as library, shown.bars:
+        with common.open(create=True, to_build=True) as library, shown.bars:
             library.watch(
                 paths or (),
                 options,

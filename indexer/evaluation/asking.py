@@ -29,7 +29,7 @@ Asked = Callable[[int], tuple[str, int | None]]
 """The words of a query, or the name and id of the photo that asks."""
 
 INDEX_QUERIES = 300
-TEXT_BATCH = 64
+TEXT_BATCH = 256
 EXAMPLES = 8
 ANSWERS = 6
 

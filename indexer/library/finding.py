@@ -61,7 +61,7 @@ class Finding(Opened):
         options = SearchOptions(top, offset, threshold, relevant, sort, include_self)
         marks = Marks(tuple(more), tuple(less))
         asking = self._asking(parsed)
-        with self._at_once, self._catalog().view() as view:
+        with self._turns.taken(), self._catalog().view() as view:
             if parsed.has_words:
                 self._spaces.load_ahead(view, space, notify)
             return asking.answer(view, parsed, space, where, marks, options, notify)
@@ -72,7 +72,7 @@ class Finding(Opened):
         Whoever asks it again, for the next page, has nothing decoded, and keeps a few kilobytes. What it is asked of
         is then `space` alone. Raises as `search` does.
         """
-        with self._at_once, self._catalog().view() as view:
+        with self._turns.taken(), self._catalog().view() as view:
             return self._asking(query).seen(view, query, space, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:

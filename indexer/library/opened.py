@@ -1,7 +1,6 @@
 """A library that is open: its catalog, its vectors in memory, its models."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from indexer.config import Config, LibraryConfig
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
+from indexer.library.turns import Turns
 from indexer.pictures.fetched import Fetched
 from indexer.pictures.viewer import Viewer
 from indexer.search.background import Backgrounds
@@ -32,8 +32,6 @@ COUNTS = 64
 """Counts that are kept."""
 ORDERS = 8
 """Lists of all photos in order, of 8 bytes a photo."""
-AT_ONCE = 2 * (os.cpu_count() or 1)
-"""Searches that run side by side; more of them would pass the interpreter's lock around, and get less done."""
 FILTERED = 16
 """Filters of which is kept what they let pass: some megabytes each, of a million photos."""
 
@@ -53,7 +51,7 @@ class Opened:
         self._fetched = Fetched()
         self._filtered = Kept(FILTERED)
         self._counts, self._orders = Kept(COUNTS), Kept(ORDERS)
-        self._at_once = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = Turns()
         build = config.build
         self._viewer = Viewer(build.limits(), build.decode_timeout_s, os.cpu_count() or 1)
 

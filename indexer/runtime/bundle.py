@@ -10,10 +10,13 @@ Nothing here imports PyTorch, so a query answers in the time that ONNX Runtime t
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -181,8 +184,13 @@ class OnnxEmbedder:
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as rows (n, dim), L2-normalised; NoTextError without a text tower."""
-        batches = self._text_encoder().batches(texts)
-        return np.concatenate([self._no_rows(), *(self._run(TEXT, ids) for ids in batches)])
+        batches = list(self._text_encoder().batches(texts))
+        if len(batches) < 2 or not self._short_texts:
+            rows = [self._run(TEXT, ids) for ids in batches]
+        else:
+            with ThreadPoolExecutor(self._threads or os.cpu_count()) as cores:
+                rows = list(cores.map(partial(self._run, TEXT), batches))
+        return np.concatenate([self._no_rows(), *rows])
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the model's context, so that its end goes unread."""
@@ -208,8 +216,17 @@ class OnnxEmbedder:
         with self._loading:
             if graph not in self._sessions:
                 at_once = PICTURES_AT_ONCE if graph == IMAGE else None
-                self._sessions[graph] = Session(self.bundle.folder / graph, self._threads, at_once)
+                threads = 1 if graph == TEXT and self._short_texts else self._threads
+                self._sessions[graph] = Session(self.bundle.folder / graph, threads, at_once)
             return self._sessions[graph]
+
+    @property
+    def _short_texts(self) -> bool:
+        """Whether a text is as long as its words; too little, then, for cores that other questions want.
+
+        Others are padded: CLIP's 77 tokens are worth two cores, where one person asks.
+        """
+        return not (self.bundle.tokenization or {}).get("context_length")
 
     def _text_encoder(self) -> TextEncoder:
         if not self.reads_text:

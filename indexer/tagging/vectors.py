@@ -18,7 +18,7 @@ __all__ = ["LABELS", "label_vectors"]
 
 Vectors = NDArray[np.float32]
 
-BATCH = 64
+BATCH = 256
 LABELS = "labels-"
 """How the files in a model's folder begin."""
 
