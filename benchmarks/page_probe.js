@@ -1,7 +1,7 @@
 // Watches the page from within: when the gallery's pictures are there, how long frames take, what moves.
 
 (() => {
-  const probe = (window.probe = { wanted: null, answered: null, shifts: 0, most: 0, frames: [], last: null });
+  const probe = (window.probe = { wanted: null, answered: null, since: 0, shifts: 0, most: 0, frames: [], last: null });
 
   // "The answer is there" is when the message that holds it arrives.
   window.WebSocket = class extends WebSocket {
@@ -51,11 +51,13 @@
       probe.most = Math.max(probe.most, probe.list().childElementCount);
       probe.recording && requestAnimationFrame(frame);
     };
-    Object.assign(probe, { recording: true, frames: [], last: null, shifts: 0, most: 0 });
+    Object.assign(probe, { recording: true, since: performance.now(), frames: [], last: null, shifts: 0, most: 0 });
     requestAnimationFrame(frame);
   };
 
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) probe.shifts += entry.value;
+    // Told somewhat late: of those that came with the page itself, some only once recording has begun.
+    const counted = list.getEntries().filter((entry) => !entry.hadRecentInput && entry.startTime >= probe.since);
+    for (const entry of counted) probe.shifts += entry.value;
   }).observe({ type: "layout-shift", buffered: true });
 })();

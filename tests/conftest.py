@@ -36,7 +36,7 @@ LONGEST = (
     "tests/test_ray.py",
     "tests/train/test_training.py",
     "tests/test_failpoints.py",
-    "tests/test_verify.py",
+    "tests/verify/test_files.py",
     "tests/test_snapshots.py",
     "tests/test_crash.py",
     "tests/train/test_distributed.py",

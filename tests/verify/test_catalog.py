@@ -23,9 +23,7 @@ from storage.catalog import Catalog
 from storage.engine import CATALOG
 from storage.records import VECTOR_DTYPE
 from tests.conftest import environment
-from tests.test_verify import answers, publish, shown, sound, tree, verify
-
-__all__ = ["shown", "sound"]
+from tests.verify.libraries import answers, publish, tree, verify
 
 Harm = Callable[[Path, random.Random], None]
 
