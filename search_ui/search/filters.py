@@ -13,6 +13,7 @@ from indexer.errors import UsageError
 from search_ui.address import EVERYTHING, asked, change
 from search_ui.literal import readable, show_error
 from search_ui.opened import config
+from search_ui.search.counting import counting
 
 __all__ = ["show"]
 
@@ -38,7 +39,9 @@ Counts = Mapping[str, int]
 
 def show(library: Library, where: Filter) -> None:
     """Draw them as the address says."""
-    counted = cache(library.facets)  # most filters are not set, and the counts are then the same
+    counted = cache(
+        counting(library).of
+    )  # most filters are not set, and the counts are then the same
     with st.sidebar:
         _year(counted(replace(where, after=None, before=None)).year, where)
         until = _date(where.before)

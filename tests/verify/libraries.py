@@ -34,11 +34,11 @@ def publish(folder: Path) -> None:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file with its hash; all but SQLite's scratch files."""
+    """Every file with its hash; all but SQLite's scratch files, and the note of which process wrote last."""
     return {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith("-shm")
+        if path.is_file() and not path.name.endswith(("-shm", "writer.pid"))
     }
 
 
