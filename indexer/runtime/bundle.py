@@ -224,7 +224,7 @@ class OnnxEmbedder:
     def _short_texts(self) -> bool:
         """Whether a text is as long as its words; too little, then, for cores that other questions want.
 
-        Others are padded: CLIP's 77 tokens are worth two cores, where one person asks.
+        Others are padded, and CLIP's 77 tokens are worth all of them.
         """
         return not (self.bundle.tokenization or {}).get("context_length")
 

@@ -39,9 +39,8 @@ Counts = Mapping[str, int]
 
 def show(library: Library, where: Filter) -> None:
     """Draw them as the address says."""
-    counted = cache(
-        counting(library).of
-    )  # most filters are not set, and the counts are then the same
+    # Most filters are not set, and the counts are then the same.
+    counted = cache(counting(library).of)
     with st.sidebar:
         _year(counted(replace(where, after=None, before=None)).year, where)
         until = _date(where.before)
