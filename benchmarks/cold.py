@@ -112,7 +112,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rclip", type=Path, metavar="ENVIRONMENT")
     parser.add_argument("--rclip-data", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.rclip and not arguments.rclip_data:
+        parser.error("--rclip needs --rclip-data DIR, with rclip's networks")
+    return arguments
 
 
 if __name__ == "__main__":
