@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.mortal import BATCH, Mortal, Tell, Work, building, removing
 from indexer.cli import main
+from indexer.cli.interrupting import leave, on_interruption
 from storage import backups
 from storage.catalog import Catalog
 from storage.engine import CATALOG
@@ -40,6 +41,9 @@ def opening(tell: Tell, library: Path) -> None:
 def typed(tell: Tell, *arguments: str | Path) -> None:
     """The command `glimpse`, as a shell runs it."""
     sys.argv = ["glimpse", *map(str, arguments)]
+    on_interruption(
+        leave
+    )  # as the command does first of all: what is told may be answered by a signal at once
     tell("typed", 0)
     main()
 
