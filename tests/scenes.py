@@ -41,9 +41,7 @@ def opening(tell: Tell, library: Path) -> None:
 def typed(tell: Tell, *arguments: str | Path) -> None:
     """The command `glimpse`, as a shell runs it."""
     sys.argv = ["glimpse", *map(str, arguments)]
-    on_interruption(
-        leave
-    )  # as the command does first of all: what is told may be answered by a signal at once
+    on_interruption(leave)  # first of all, as `main` does: what is told may bring a signal at once
     tell("typed", 0)
     main()
 
