@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,16 @@ def test_a_long_list_of_texts_is_embedded_in_order(exported: Path) -> None:
         np.testing.assert_allclose(
             together[place], embedder.embed_texts([texts[place]])[0], atol=1e-6
         )
+
+
+@pytest.mark.parametrize(("context_length", "threads"), [(0, 1), (4, 2)])
+def test_a_text_as_long_as_its_words_leaves_the_other_cores_alone(
+    context_length: int, threads: int, tmp_path: Path
+) -> None:
+    embedder = bundle.load(export(make_model(context_length), tmp_path), threads=2)
+    embedder.embed_texts(["dog"])
+    session: Any = embedder._sessions[bundle.TEXT]
+    assert session._session.get_session_options().intra_op_num_threads == threads
 
 
 def test_padding_does_not_change_a_text(exported: Path) -> None:

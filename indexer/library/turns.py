@@ -8,7 +8,7 @@ from functools import cached_property
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["AT_ONCE", "Turns"]
+__all__ = ["Turns"]
 
 AT_ONCE = 2 * (os.cpu_count() or 1)
 """Searches that run side by side; more of them would pass the interpreter's lock around, and get less done."""

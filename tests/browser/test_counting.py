@@ -1,7 +1,7 @@
 """The counts beside the filters: never waited for long, and never old once there is time."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,8 +108,8 @@ def test_each_library_has_counts_of_its_own(library: Library, tmp_path: Path) ->
         assert counting.counting(another) is not counting.counting(library)
 
 
-def until(is_so: object) -> None:
+def until(is_so: Callable[[], bool]) -> None:
     for _ in range(600):
-        if is_so():  # type: ignore[operator]
+        if is_so():
             return
     raise AssertionError("it never came")
