@@ -116,12 +116,11 @@ class Committer:
         for plan in plans:
             plan.gone = {id: c for id, c in plan.gone.items() if c is None or id in still_gone}
 
-    def settled(self, view: View, sha256: bytes) -> int | None:
-        """The content with these bytes, where the space has its vector."""
-        content_id = view.content_id(sha256)
-        if content_id is not None and view.has_vector(content_id, self._space.id):
-            return content_id
-        return None
+    def settled(self, view: View, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """The contents with these bytes that the space has the vectors of, by hash."""
+        ids = view.content_ids(hashes)
+        done = view.with_vector(list(ids.values()), self._space.id)
+        return {sha256: id for sha256, id in ids.items() if id in done}
 
     def commit(
         self,

@@ -93,8 +93,9 @@ class Feed:
             if content_id is not None:
                 self._outcomes.put(Outcome(item, read_at, content_id))
             else:
-                self._items[item.path] = (item, read_at)
-                yield item.path
+                path = item.path
+                self._items[path] = (item, read_at)
+                yield path
 
     def _look_up(self, item: Pending) -> int | None:
         try:

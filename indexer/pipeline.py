@@ -8,7 +8,7 @@ An interruption loses what was not committed: at most the batch that is being wr
 embedded meanwhile; the next run plans anew.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -24,7 +24,6 @@ from indexer.pictures.thumbnails import Thumbnails
 from indexer.planning import Pending, Pendings, RootPlan
 from storage.catalog import Catalog
 from storage.records import RootRecord, SpaceRecord
-from storage.view import View
 
 __all__ = ["BuildReport", "Pipeline", "Progress"]
 
@@ -96,7 +95,7 @@ class Pipeline:
 
     def _settled_content(self, sha256: bytes) -> int | None:
         with self._catalog.view() as view:
-            return self._committer.settled(view, sha256)
+            return self._committer.settled(view, [sha256]).get(sha256)
 
     def _batches(self, feed: Feed) -> Iterator[list[Outcome]]:
         batch: list[Outcome] = []
@@ -112,19 +111,22 @@ class Pipeline:
 
     def _embed(self, outcomes: Sequence[Outcome]) -> Vectors:
         """Vectors of the bytes that the space does not have."""
-        decoded = [each.result for each in outcomes if isinstance(each.result, Decoded)]
-        with self._catalog.view() as view:
-            fresh = {d.sha256: d.pixels for d in decoded if self._is_fresh(view, d.sha256)}
+        results = (each.result for each in outcomes)
+        decoded = {each.sha256: each.pixels for each in results if isinstance(each, Decoded)}
+        settled = self._settled(list(decoded))
+        fresh = {sha256: pixels for sha256, pixels in decoded.items() if sha256 not in settled}
         if not fresh:
             return {}
         self._uncommitted |= fresh.keys()
         vectors = embed_batch(self._embedder(), np.stack(list(fresh.values())))
         return dict(zip(fresh, vectors, strict=True))
 
-    def _is_fresh(self, view: View, sha256: bytes) -> bool:
-        if sha256 in self._uncommitted:
-            return False
-        return self._again or self._committer.settled(view, sha256) is None
+    def _settled(self, hashes: Sequence[bytes]) -> Set[bytes]:
+        """Those that need no model: the space has their vectors, or the batch that is being written does."""
+        if self._again:
+            return self._uncommitted
+        with self._catalog.view() as view:
+            return self._uncommitted | self._committer.settled(view, hashes).keys()
 
     def _acknowledge(self, writing: Future[Committed] | None) -> None:
         """Wait until a batch is committed, count what it did, and say so."""

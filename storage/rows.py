@@ -163,12 +163,14 @@ class MappedRows(Rows):
     def _checked(self, rows: Ids | None) -> faiss.IndexScalarQuantizer:
         if not self._all_known:
             blocks = slice(None) if rows is None else rows // BLOCK
-            if not self._known[blocks].all():
-                self._check(np.unique(np.arange(len(self._known))[blocks]))
+            unknown = np.zeros_like(self._known)
+            unknown[blocks] = True
+            unknown &= ~self._known
+            self._check(np.flatnonzero(unknown))
         return self._flat
 
     def _check(self, blocks: Ids) -> None:
-        for block in blocks[~self._known[blocks]].tolist():
+        for block in blocks.tolist():
             if (
                 digest_of(self._bytes.data, block, self._file.code_size)
                 != self._digests[block].tobytes()

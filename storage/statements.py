@@ -5,14 +5,13 @@ from functools import cache
 from sqlalchemy import Insert, bindparam, select, update
 
 from storage.dialects import upsert
-from storage.tables import contents, embeddings, meta, photos
+from storage.tables import contents, meta, photos
 
 __all__ = [
     "CHANGE_SEQ",
     "CONTENT_ID",
     "META",
     "REVIVE",
-    "VECTOR_OF",
     "put_file",
 ]
 
@@ -22,11 +21,6 @@ _KEPT = ("id", *_KEY)
 META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 CHANGE_SEQ = META.with_for_update()  # which SQLite, where a writer has the whole file, leaves out
 CONTENT_ID = select(contents.c.id).where(contents.c.sha256 == bindparam("sha256"))
-VECTOR_OF = select(embeddings.c.content_id).where(
-    embeddings.c.content_id == bindparam("content_id"),
-    embeddings.c.space_id == bindparam("space_id"),
-    embeddings.c.vector.is_not(None),
-)
 REVIVE = (
     update(contents)
     .where(contents.c.id == bindparam("content_id"), contents.c.orphaned_at.is_not(None))

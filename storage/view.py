@@ -114,8 +114,3 @@ class View:
             for ids in chunked(content_ids)
             for id in self.connection.scalars(query.where(embeddings.c.content_id.in_(ids)))
         }
-
-    def has_vector(self, content_id: int, space_id: int) -> bool:
-        """Whether the space has a vector for the content."""
-        asked = {"content_id": content_id, "space_id": space_id}
-        return self.connection.execute(statements.VECTOR_OF, asked).first() is not None

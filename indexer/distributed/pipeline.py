@@ -200,18 +200,17 @@ class DistributedPipeline:
     def _is_taken(self, view: View, key: str) -> bool:
         return view.get_meta(TAKEN + key) is not None
 
-    def _outcomes(self, view: View, rows: Iterable[Row]) -> tuple[list[Outcome], Vectors]:
+    def _outcomes(self, view: View, rows: Sequence[Row]) -> tuple[list[Outcome], Vectors]:
         roots, outcomes, vectors = view.roots(), list[Outcome](), Vectors()
+        hashes = [row.sha256 for row in rows if row.sha256 is not None]
+        settled = {} if self._options.rebuild else self._committer.settled(view, hashes)
         for row in rows:
             item = _pending(row, roots)
             result = _result(view, row)
             if item is None or result is None:
                 continue  # its root, or its bytes, have been forgotten since
             outcomes.append(Outcome(item, row.read_at_ns, result))
-            is_new = isinstance(result, Decoded) and (
-                self._options.rebuild or self._committer.settled(view, result.sha256) is None
-            )
-            if is_new and isinstance(result, Decoded):
+            if isinstance(result, Decoded) and result.sha256 not in settled:
                 vectors[result.sha256] = row.vector
         return outcomes, vectors
 
