@@ -15,7 +15,7 @@ from storage.batch import Batch
 from storage.disk import refusals_told
 from storage.errors import LibraryNotFoundError
 from storage.migrations import is_old, migrate
-from storage.view import View
+from storage.view import Moment, View
 
 __all__ = ["Catalog"]
 
@@ -146,7 +146,7 @@ class Catalog:
     def view(self) -> Iterator["View"]:
         """Read in one transaction: everything seen belongs to one moment."""
         with self._backend.reads.connect() as connection, connection.begin():
-            yield View(connection, self._backend.home)
+            yield Moment(connection, self._backend.home)
 
     @contextmanager
     def batch(self) -> Iterator["Batch"]:

@@ -9,7 +9,7 @@ from storage import statements
 from storage.records import KnownFile, RootRecord, SpaceRecord, State
 from storage.tables import contents, embeddings, photos, roots, spaces
 
-__all__ = ["CHUNK", "View", "chunked"]
+__all__ = ["CHUNK", "Moment", "View", "chunked"]
 
 CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
 STATES = {state.value: state for state in State}
@@ -114,3 +114,24 @@ class View:
             for ids in chunked(content_ids)
             for id in self.connection.scalars(query.where(embeddings.c.content_id.in_(ids)))
         }
+
+
+class Moment(View):
+    """A view of a transaction that only reads: what a search asks again and again is read once."""
+
+    def __init__(self, connection: Connection, home: str = "") -> None:
+        super().__init__(connection, home)
+        self._meta = dict[str, str | None]()
+        self._spaces: list[SpaceRecord] | None = None
+
+    def get_meta(self, key: str) -> str | None:
+        """As `View`."""
+        if key not in self._meta:
+            self._meta[key] = super().get_meta(key)
+        return self._meta[key]
+
+    def spaces(self) -> list[SpaceRecord]:
+        """As `View`."""
+        if self._spaces is None:
+            self._spaces = super().spaces()
+        return list(self._spaces)
