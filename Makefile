@@ -193,9 +193,12 @@ load: .venv/installed-dev
 rehearse: .venv/installed-dev
 	$(BIN)/python deploy/rehearse.py --photos $(PHOTOS)
 
-## starter-head: train the head of the starter model again, on free clip art and fonts (Debian's packages; some ten minutes)
+## starter-head: train the heads of the starter model again, on free drawings, emoji and fonts (examples/starter_head names the packages; twenty minutes)
 starter-head: .venv/installed-dev
-	$(BIN)/python -m examples.starter_head $(CLIPART) --out indexer/embedders/starter_head.safetensors $(APART)
+	npm install --no-save --prefix .emoji @iconify-json/fxemoji @iconify-json/noto-v1 @iconify-json/twemoji \
+	    @iconify-json/fluent-emoji-flat @iconify-json/emojione @lobehub/fluent-emoji-3d emojibase-data
+	$(BIN)/python -m examples.starter_head $(CLIPART) .emoji/node_modules \
+	    --out indexer/embedders/starter_head.safetensors $(APART)
 
 clean:
-	rm -rf .venv $(DEMO) build *.egg-info
+	rm -rf .venv $(DEMO) .emoji build *.egg-info

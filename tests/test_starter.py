@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from indexer import Library, Query
 from indexer.embedders import load_model, starter
@@ -54,12 +55,20 @@ def test_its_head_is_the_one_that_its_description_tells_of() -> None:
     assert all(described["sources"].values())  # each with its licence
 
 
-def test_its_head_reads_features_and_not_classes_alone() -> None:
+def test_its_heads_read_features_and_not_classes_alone() -> None:
     tower = load_model("starter", lambda line: None).image_tower
     assert isinstance(tower, starter.HeadedTower)
-    head = next(tower.head.parameters())
-    assert head.shape == (384, 1000 + 1280)
-    assert head[:, 1000:].abs().max() > 0
+    heads = next(tower.head.parameters())
+    assert heads.shape == (2 * 384, 1000 + 1280)
+    assert all(head[:, 1000:].abs().max() > 0 for head in (heads[:384], heads[384:]))
+
+
+def test_each_head_counts_the_same_however_long_its_vectors_are() -> None:
+    one, other, inputs = torch.rand(3, 5), torch.rand(3, 5), torch.rand(4, 5)
+    found = starter.Heads(torch.cat([one, 100 * other]), dim=3)(inputs)
+    for row, x in zip(found, inputs, strict=True):
+        a, b = one @ x, other @ x
+        assert torch.allclose(row, (a / a.norm() + b / b.norm()) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize(
