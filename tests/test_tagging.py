@@ -11,7 +11,7 @@ from indexer import BuildOptions, Config, Filter, Library
 from indexer.errors import GlimpseError, LibraryLockedError, NoTextError, QueryError, UsageError
 from indexer.prompts import class_vectors
 from indexer.tagging.labels import default_labels, parse_labels
-from indexer.tagging.scoring import above_words, confidences, proven
+from indexer.tagging.scoring import MIDDLE, above_words, confidences, proven
 from storage.catalog import Catalog
 from tests.conftest import MakePicture, Run
 
@@ -259,7 +259,7 @@ def test_a_label_counts_by_its_place_among_words_of_the_same_photo() -> None:
     z = above_words(photos, labels, words)
     assert z[0] == pytest.approx([0, 0.7 / np.std([0.1, 0.3, 0.2])], abs=1e-4)
     assert z[1, 1] > 1000  # where all words are one, any difference counts
-    assert confidences(np.array([-1e9, 4.2, 1e9], np.float32)) == pytest.approx([0, 0.5, 1])
+    assert confidences(np.array([-1e9, MIDDLE, 1e9], np.float32)) == pytest.approx([0, 0.5, 1])
 
 
 def test_a_label_that_no_photo_shows_for_certain_is_given_to_none() -> None:
