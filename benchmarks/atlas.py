@@ -58,7 +58,7 @@ def of_library(library: Library, categories: Mapping[str, list[str]]) -> dict[st
     # The first map of a process compiles; another seed's is drawn anew, compiled already.
     _, first = _timed(lambda: library.map(options=AtlasOptions(seed=1)))
     found, again = _timed(lambda: library.map(labels=list(categories)))
-    _, kept = _timed(library.map)
+    _, kept = _timed(lambda: library.map(labels=list(categories)))
     _, vectors = library.vectors()
     return {
         "photos": len(found.ids),
