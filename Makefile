@@ -193,7 +193,7 @@ load: .venv/installed-dev
 rehearse: .venv/installed-dev
 	$(BIN)/python deploy/rehearse.py --photos $(PHOTOS)
 
-## starter-head: train the heads of the starter model again, on free drawings, emoji and fonts (examples/starter_head names the packages; twenty minutes)
+## starter-head: train the heads of the starter model again, on free drawings, emoji and fonts (examples/starter_head names the packages; half an hour)
 starter-head: .venv/installed-dev
 	npm install --no-save --prefix .emoji @iconify-json/fxemoji @iconify-json/noto-v1 @iconify-json/twemoji \
 	    @iconify-json/fluent-emoji-flat @iconify-json/emojione @lobehub/fluent-emoji-3d emojibase-data
