@@ -91,12 +91,12 @@ def test_a_picture_that_cannot_be_asked_with_is_named(built: Run, tmp_path: Path
     assert ran.returncode == 1
 
 
-def test_a_file_name_without_a_slash_gets_a_hint(built: Run, tmp_path: Path) -> None:
-    (tmp_path / "red.png").touch()
-    assert (
-        b"red.png is also a file here; to search by it, write ./red.png"
-        in built("search", "red.png").stderr
-    )
+@pytest.mark.parametrize("name", ["red.png", "some/red.png"])
+def test_words_that_name_a_file_get_a_hint(built: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "some").mkdir()
+    (tmp_path / name).touch()
+    hint = f"{name} is also a file here; to search by it, write ./{name}"
+    assert hint.encode() in built("search", name).stderr
 
 
 def test_a_name_that_is_not_text_comes_out_byte_for_byte(

@@ -14,6 +14,7 @@ from indexer import Answer, Filter, Hit, Library, Query
 from indexer.cli import answers, console
 from indexer.cli.command import Common, JsonObject, from_here
 from indexer.errors import QueryError
+from indexer.grammar import PATH_PREFIXES
 from indexer.standalone import check_writable
 
 __all__ = ["search"]
@@ -135,7 +136,7 @@ def _file_notice(query: list[str]) -> list[str]:
     return [
         f"{word} is also a file here; to search by it, write ./{word}"
         for word in query
-        if "/" not in word and Path(word).suffix and Path(word).is_file()
+        if not word.startswith(PATH_PREFIXES) and Path(word).suffix and Path(word).is_file()
     ]
 
 
