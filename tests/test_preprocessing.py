@@ -112,3 +112,42 @@ def test_no_strip_becomes_huge_on_the_way(size: tuple[int, int], mode: Any) -> N
     assert pixels.dtype == np.uint8
     assert (pixels == (255, 0, 0)).all(axis=-1).any()
     assert time.monotonic() - began < 2
+
+
+PLAIN = Preprocessing(64, resize_to=70, plain_resize_to=70)
+
+
+def drawing(size: tuple[int, int], ground: tuple[int, int, int]) -> Image.Image:
+    """Blue from its left to its right edge, on a ground that JPEG has disturbed."""
+    width, height = size
+    random = np.random.default_rng(0)
+    pixels = np.array(ground) + random.integers(-5, 6, (height, width, 3))
+    pixels[height * 2 // 5 : height * 3 // 5] = (0, 0, 255)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (200, 180, 40)])
+def test_a_picture_on_plain_ground_is_seen_whole(ground: tuple[int, int, int]) -> None:
+    pixels = preprocess(drawing((300, 100), ground), PLAIN).astype(int)
+    assert np.abs(pixels[0] - ground).max() <= 5  # above it there is more of its ground
+    blue = np.abs(pixels - (0, 0, 255)).max(axis=2) < 40
+    assert (
+        blue.any(axis=1).sum() <= 64 / 5
+    )  # a fifth of the height of a picture three times as wide
+    assert blue.any(axis=0).all()
+
+
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (3, 2), (1000, 90)])
+def test_any_other_picture_is_cut_as_ever(size: tuple[int, int]) -> None:
+    cut = Preprocessing(64, resize_to=70)
+    assert np.array_equal(preprocess(noise(size), PLAIN), preprocess(noise(size), cut))
+    plain = Image.new("RGB", size, "white")
+    plain.paste("black", (0, 0, size[0], size[1] - 1))  # white below alone
+    assert np.array_equal(preprocess(plain, PLAIN), preprocess(plain, cut))
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (3, 5_000_000)])
+def test_no_strip_on_plain_ground_becomes_huge_on_the_way(size: tuple[int, int]) -> None:
+    began = time.monotonic()
+    assert (preprocess(Image.new("RGB", size, "red"), PLAIN) == (255, 0, 0)).all()
+    assert time.monotonic() - began < 2

@@ -91,6 +91,22 @@ def test_a_bundle_says_what_the_model_is(exported: Path, model: Model) -> None:
     assert read.details == {"architecture": "small"}
 
 
+def plain(**preprocessing: Any) -> Model:
+    tower = nn.Linear(2, 2, bias=False)
+    tower.load_state_dict({"weight": torch.eye(2)})
+    return Model("any", 2, Preprocessing(8, **preprocessing), tower, "")
+
+
+def test_a_model_has_the_fingerprint_that_libraries_know_it_by() -> None:
+    assert plain().fingerprint().startswith("ca566344f3ab8fb4")  # as before `plain_resize_to`
+    assert plain(plain_resize_to=9).fingerprint() != plain().fingerprint()
+
+
+def test_a_bundle_says_how_pictures_on_plain_ground_are_seen(model: Model, tmp_path: Path) -> None:
+    seen_whole = replace(model, preprocessing=replace(model.preprocessing, plain_resize_to=9))
+    assert bundle.read(export(seen_whole, tmp_path)).preprocessing.plain_resize_to == 9
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_pictures_are_scaled_embedded_and_normalised_as_in_pytorch(
     exported: Path, model: Model, count: int

@@ -36,7 +36,6 @@ def features(
     *,
     views: int = 1,
     mirrored: bool = True,
-    seed: int = 0,
 ) -> list[Tensor]:
     """Float32 (n, 1280) for each view; the first is the picture as the starter model sees it.
 
@@ -46,7 +45,7 @@ def features(
     rows: list[list[Tensor]] = [[] for _ in range(views)]
 
     def squares(number: int) -> list[NDArray[np.uint8]]:
-        rng = random.Random(f"{seed} {number}")
+        rng = random.Random(number)
         return _squares(pictures[number], views, mirrored, rng)
 
     numbers = range(len(pictures))

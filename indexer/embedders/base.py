@@ -35,6 +35,16 @@ class Preprocessing:
     """Per channel, over values scaled to 0 to 1."""
     fill: int = 0
     """Value of the border that `longest` adds, 0 to 255."""
+    plain_resize_to: int = 0
+    """Longest edge, after the resize, of a picture whose outermost pixels are nearly of one colour, such as a drawing
+    on white; it is centred on more of that colour. 0 treats it like any other picture."""
+
+    def described(self) -> dict[str, Any]:
+        """JSON types. What came later is left out where it is not used, so that fingerprints stay as they were."""
+        described = asdict(self)
+        if not self.plain_resize_to:
+            del described["plain_resize_to"]
+        return described
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class Model:
                 digest.update(f"{key}{tuple(tensor.shape)}{tensor.dtype}".encode())
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         tokenization = asdict(self.tokenization) if self.tokenization else None
-        described = [self.dim, asdict(self.preprocessing), tokenization]
+        described = [self.dim, self.preprocessing.described(), tokenization]
         digest.update(json.dumps(described, sort_keys=True).encode())
         return digest.hexdigest()
 

@@ -93,7 +93,7 @@ def describe(model: Model, fingerprint: str, folder: Path) -> None:
         "dim": model.dim,
         "reads_text": model.text_tower is not None,
         "licence": model.licence,
-        "preprocessing": asdict(model.preprocessing),
+        "preprocessing": model.preprocessing.described(),
         "details": model.details,
         "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
         "tokenization": tokenization,
