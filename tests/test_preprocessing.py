@@ -127,7 +127,9 @@ def drawing(size: tuple[int, int], ground: tuple[int, int, int]) -> Image.Image:
 
 
 @pytest.mark.parametrize("ground", [(255, 255, 255), (200, 180, 40)])
-def test_a_picture_on_plain_ground_is_seen_whole(ground: tuple[int, int, int]) -> None:
+def test_of_a_picture_on_plain_ground_the_longest_edge_is_seen(
+    ground: tuple[int, int, int],
+) -> None:
     pixels = preprocess(drawing((300, 100), ground), PLAIN).astype(int)
     assert np.abs(pixels[0] - ground).max() <= 5  # above it there is more of its ground
     blue = np.abs(pixels - (0, 0, 255)).max(axis=2) < 40

@@ -67,10 +67,10 @@ def _squares(
 ) -> list[NDArray[np.uint8]]:
     how = starter.PREPROCESSING
     picture = load_picture(one.picture, LIMITS, at_least=edge_needed(how)).convert("RGB")
-    plain = preprocess(picture, how)
+    first = preprocess(picture, how)
     picture.thumbnail((LARGEST, LARGEST))
     others = (_view(picture, mirrored, rng) for _ in range(views - 1))
-    return [plain, *(preprocess(each, how) for each in others)]
+    return [first, *(preprocess(each, how) for each in others)]
 
 
 def _view(picture: Image.Image, mirrored: bool, rng: random.Random) -> Image.Image:

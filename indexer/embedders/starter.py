@@ -43,7 +43,7 @@ CONTEXT_LENGTH = 256
 PREPROCESSING = Preprocessing(
     size=260, resize_to=275, plain_resize_to=289, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
 )
-"""The classifier was trained with 292 in place of 275. What is drawn often fills its margins, so less is cut off."""
+"""The classifier was trained with 292 for all. What is drawn often fills its margins, so less of them is cut off."""
 
 
 def load(reference: str, notify: Notify) -> Model:
