@@ -24,8 +24,8 @@ PROPOSED = 2
 WIDER = 2
 """So many times as many cells, at least, where not all may answer: those that do may lie far from the query."""
 FARTHER = 0.45
-"""How fast more cells are looked into as fewer may answer: the power of one over their share. With 0.5, one photo in a
-hundred took over twice the time of all, among a million; with 0.4 a fiftieth was missed, among a hundred thousand."""
+"""How fast more cells are looked into as fewer may answer: the power of one over their share. With 0.5, one photo in
+a hundred took over twice the time of all, among a million; with 0.4, 2 % was missed, among a hundred thousand."""
 FEW = 0.25
 """Where more than this share may answer, many are nearly as far as one another, and as many more are proposed."""
 FILTERED = 0.9
