@@ -5,12 +5,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from indexer import Library, Query
 from indexer.embedders import load_model, starter
 from indexer.errors import CheckpointError, UnknownModelError
+from indexer.pictures.preprocessing import preprocess
 from tests.conftest import EXAMPLES
 
 
@@ -100,3 +103,13 @@ def test_its_model_is_the_same_on_every_machine() -> None:
 def test_it_has_no_variants() -> None:
     with pytest.raises(UnknownModelError, match="the model is called starter"):
         load_model("starter:large", lambda line: None)
+
+
+def test_it_sees_a_wide_drawing_on_plain_ground_nearly_to_its_ends() -> None:
+    drawing = Image.new("RGB", (600, 200), "white")
+    for left in (40, 540):
+        drawing.paste("red", (left, 90, left + 20, 110))
+    seen = preprocess(drawing, starter.PREPROCESSING).astype(int)
+    red = np.abs(seen - (255, 0, 0)).max(axis=2) < 60
+    assert red[:, :40].any()
+    assert red[:, -40:].any()
