@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.chosen import Chosen
+from storage.errors import StorageError
 from storage.mapping import MAPPED, Mapping
 from storage.records import VECTOR_DTYPE
 
@@ -202,9 +203,13 @@ def flat_index(dim: int) -> faiss.IndexScalarQuantizer:
 
 
 def map_flat(path: Path) -> faiss.IndexScalarQuantizer:
-    """The exact index at the start of a file, whose vectors stay in it."""
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    assert isinstance(index, faiss.IndexScalarQuantizer)
+    """The exact index at the start of a file, whose vectors stay in it. Raises StorageError where there is none."""
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except (RuntimeError, MemoryError) as error:  # gone meanwhile, or no index to FAISS
+        raise StorageError("no vectors that can be mapped") from error
+    if not isinstance(index, faiss.IndexScalarQuantizer):
+        raise StorageError("another kind of index")
     return index
 
 

@@ -121,14 +121,7 @@ def read_whole(path: Path, dim: int, count: int, sha256: str) -> Snapshot:
 
 def read_unrecorded(path: Path, dim: int, start: str) -> Snapshot:
     """The same for a file that no record tells of, whose SHA-256 starts like this."""
-    try:
-        rows = Rows(map_flat(path))
-    except (
-        RuntimeError,
-        AssertionError,
-        MemoryError,
-    ) as error:  # no index to FAISS, or another one
-        raise StorageError("no snapshot") from error
+    rows = Rows(map_flat(path))
     if rows.dim != dim:
         raise StorageError(f"of {rows.dim} dimensions, not {dim}")
     count = len(rows)

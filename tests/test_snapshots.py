@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -240,6 +241,25 @@ def test_a_reader_reads_on_in_a_snapshot_that_the_writer_has_replaced(
     assert not before.keys() & files(catalog).keys()
     index.check()
     assert np.allclose(index.vectors(index.ids()), made(COUNT, 0), atol=1e-3)
+
+
+def test_a_snapshot_that_the_writer_removes_while_it_is_opened_is_passed_over(
+    catalog: Catalog,
+    space: SpaceRecord,
+    store: SnapshotStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.publish(catalog, space)
+
+    def removed_first(path: str, flags: int) -> object:
+        Path(path).unlink()
+        return read_index(path, flags)
+
+    read_index = faiss.read_index
+    monkeypatch.setattr(faiss, "read_index", removed_first)
+    assert_equals_catalog(catalog, space, load(catalog, space))
+    assert "is passed over: no vectors that can be mapped" in caplog.text
 
 
 def test_a_snapshot_of_an_earlier_layout_is_written_anew(

@@ -132,7 +132,12 @@ def _mapped(path: Path, lists: Lists) -> Any:
     mapped.totsize = int(lists.offsets[-1])
     if os.path.getsize(path) < mapped.totsize:
         raise StorageError("too short")
-    mapped.do_mmap()
+    try:
+        mapped.do_mmap()
+    except (
+        RuntimeError
+    ) as error:  # FAISS opens it by its name, and the writer may just have removed it
+        raise StorageError("no lists that can be mapped") from error
     return mapped
 
 
