@@ -32,7 +32,7 @@ from indexer.tagging.run import tag_new
 from indexer.urls import folder_of, is_url, local_only
 from indexer.vector_stores import vector_store
 from storage.catalog import Catalog
-from storage.lookup import count_failures
+from storage.counting import count_failures
 from storage.records import RootRecord, SpaceRecord
 from storage.vectors import Vectors
 

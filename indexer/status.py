@@ -10,7 +10,7 @@ from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, MODELS
 from indexer.urls import as_path
-from storage import lookup, snapshots
+from storage import counting, snapshots
 from storage.catalog import Catalog
 from storage.choosing import EXACT
 from storage.records import SpaceRecord
@@ -24,7 +24,7 @@ DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS, MAPS)
 
 def library_status(view: View, folder: Path, catalog: str) -> Status:
     """Roots and spaces; `catalog` tells where the catalog lies."""
-    counts = lookup.count_by_state(view)
+    counts = counting.count_by_state(view)
     roots = tuple(
         RootStatus(
             as_path(root.path),
@@ -45,7 +45,7 @@ def space_status(view: View, space: SpaceRecord) -> SpaceStatus:
         space.model,
         space.dim,
         space.reads_text,
-        lookup.count_vectors(view, space.id),
+        counting.count_vectors(view, space.id),
         large.kind if large else EXACT,
         large.recall if large else 1.0,
         space.name == view.get_meta(DEFAULT),

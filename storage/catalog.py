@@ -15,7 +15,7 @@ from storage.batch import Batch
 from storage.disk import refusals_told
 from storage.errors import LibraryNotFoundError
 from storage.migrations import is_old, migrate
-from storage.view import Moment, View
+from storage.view import Moment, Remembered, View
 
 __all__ = ["Catalog"]
 
@@ -29,6 +29,7 @@ class Catalog:
         """Use `Catalog.open`."""
         self._backend = backend
         self._checked: Future[None] | None = None
+        self._remembered = Remembered()
 
     @property
     def folder(self) -> Path:
@@ -146,7 +147,7 @@ class Catalog:
     def view(self) -> Iterator["View"]:
         """Read in one transaction: everything seen belongs to one moment."""
         with self._backend.reads.connect() as connection, connection.begin():
-            yield Moment(connection, self._backend.home)
+            yield Moment(connection, self._backend.home, self._remembered)
 
     @contextmanager
     def batch(self) -> Iterator["Batch"]:

@@ -22,20 +22,22 @@ from storage.records import RootRecord, State
 from storage.tables import contents, photos, tags
 from storage.view import View
 
-__all__ = ["conditions", "has_tag"]
+__all__ = ["PRESENT", "conditions", "has_tag"]
 
 ROWS = 10_000
 """Rows that are fetched together."""
 EARTH_RADIUS_KM = 6371.0088  # the mean radius of the International Union of Geodesy and Geophysics
 Condition = ColumnElement[bool]
+PRESENT: Condition = unindexed(photos.c.state).in_([State.PRESENT])
+"""All that must hold where nobody filters."""
 
 
 def conditions(view: View, where: Filter) -> list[Condition]:
     """What must hold for a photo to pass the filter."""
-    states = [State.PRESENT, *([State.OFFLINE] if where.include_offline else [])]
+    shown = unindexed(photos.c.state).in_([State.PRESENT, State.OFFLINE])
     roots = view.roots() if where.folder or where.path else []
     found = [
-        unindexed(photos.c.state).in_(states),
+        shown if where.include_offline else PRESENT,
         *_of_file(view.dialect, where, roots),
         *_of_picture(where),
     ]

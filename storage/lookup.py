@@ -1,15 +1,15 @@
-"""Questions about photos: which may answer, what is known of each, how many there are."""
+"""Questions about photos: which may answer, what is known of each, how many of them there are."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 
-from storage.conditions import conditions
+from storage.conditions import PRESENT, conditions
 from storage.dialects import local_time
 from storage.filters import Filter
 from storage.records import ContentRecord, PhotoRecord, State
@@ -21,12 +21,9 @@ __all__ = [
     "Order",
     "all_photos",
     "allowed_contents",
-    "count_by_content",
-    "count_by_state",
-    "count_failures",
     "count_matching",
+    "count_of_contents",
     "count_photos",
-    "count_vectors",
     "failures",
     "get_photo",
     "hashes_from",
@@ -40,6 +37,7 @@ __all__ = [
 
 Order = Literal["newest", "oldest", "added"]
 
+IDS = "content_ids"
 PHOTO_COLUMNS = [
     roots.c.path,
     *photos.c["id", "content_id", "folder", "name", "state", "reason", "size", "mtime_ns"],
@@ -84,16 +82,13 @@ def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
     return int(view.connection.scalar(query) or 0)
 
 
-def count_by_content(view: View, content_ids: Sequence[int], where: Filter) -> Counter[int]:
-    """How many photos with these bytes pass the filter, by content."""
-    counts = Counter[int]()
-    wanted = conditions(view, where) if content_ids else []
-    grouped = _joined(select(photos.c.content_id, func.count())).group_by(photos.c.content_id)
-    for ids in chunked(content_ids):
-        rows = view.connection.execute(grouped.where(photos.c.content_id.in_(ids), *wanted))
-        for content, count in rows:
-            counts[content] += count
-    return counts
+def count_of_contents(view: View, content_ids: Sequence[int], where: Filter) -> int:
+    """How many photos with these bytes pass the filter."""
+    if not content_ids:
+        return 0
+    count = _of_contents(view, where).count
+    parts = chunked(content_ids)
+    return sum(int(view.connection.scalar(count, {IDS: ids}) or 0) for ids in parts)
 
 
 def photos_of_contents(
@@ -103,9 +98,9 @@ def photos_of_contents(
     found: dict[int, list[PhotoRecord]] = defaultdict(list)
     if not content_ids:
         return found
-    wanted = conditions(view, where)
+    query = _of_contents(view, where).photos
     for ids in chunked(content_ids):
-        for photo in _select(view, photos.c.content_id.in_(ids), *wanted):
+        for photo in map(photo_record, view.connection.execute(query, {IDS: ids})):
             assert photo.content_id is not None
             found[photo.content_id].append(photo)
     return found
@@ -194,40 +189,29 @@ def failures(view: View) -> list[PhotoRecord]:
     return [*unread, *(replace(photo, reason=reasons[photo.id]) for photo in found)]
 
 
-def count_failures(view: View, root_ids: Sequence[int], space_id: int) -> int:
-    """How many photos of these roots could not be read, or have no vector in the space for a reason."""
-    refused = select(embeddings.c.content_id).where(
-        embeddings.c.space_id == space_id, embeddings.c.vector.is_(None)
-    )
-    in_roots = select(func.count()).where(photos.c.root_id.in_(list(root_ids)))
-    # A file that could not be read has no content, so that none is counted twice.
-    return sum(
-        int(view.connection.scalar(in_roots.where(fault)) or 0)
-        for fault in (photos.c.state == State.FAILED, photos.c.content_id.in_(refused))
-    )
-
-
-def count_by_state(view: View) -> dict[tuple[int, State], int]:
-    """Photos by root and state."""
-    groups = (photos.c.root_id, photos.c.state)
-    query = select(*groups, func.count()).group_by(*groups)
-    return {(root, State(state)): n for root, state, n in view.connection.execute(query)}
-
-
-def count_vectors(view: View, space_id: int) -> int:
-    """Living vectors of a space: all of its rows but the few that have no vector, or no photo."""
-
-    def count(*only: ColumnElement[bool]) -> int:
-        query = select(func.count()).where(embeddings.c.space_id == space_id, *only)
-        return int(view.connection.scalar(query) or 0)
-
-    orphans = select(contents.c.id).where(contents.c.orphaned_at.is_not(None))
-    has_vector = embeddings.c.vector.is_not(None)
-    return count() - count(~has_vector) - count(embeddings.c.content_id.in_(orphans), has_vector)
-
-
 def _joined(query: Select[Any]) -> Select[Any]:
     return query.select_from(photos.outerjoin(contents, contents.c.id == photos.c.content_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _OfContents:
+    """Statements over the photos of some contents, which are bound as `IDS`."""
+
+    photos: Select[Any]
+    count: Select[Any]
+
+    @classmethod
+    def that(cls, *hold: ColumnElement[bool]) -> "_OfContents":
+        chosen = [photos.c.content_id.in_(bindparam(IDS, expanding=True)), *hold]
+        return cls(PHOTOS.where(*chosen), _joined(select(func.count())).where(*chosen))
+
+
+_PRESENT = _OfContents.that(PRESENT)
+"""Composed once: every search asks, most of them without a filter, and composing takes longer than the answer."""
+
+
+def _of_contents(view: View, where: Filter) -> _OfContents:
+    return _PRESENT if where.is_empty() else _OfContents.that(*conditions(view, where))
 
 
 def _select(view: View, *where: ColumnElement[bool]) -> list[PhotoRecord]:

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Connection, exists, select
 
@@ -9,9 +11,10 @@ from storage import statements
 from storage.records import KnownFile, RootRecord, SpaceRecord, State
 from storage.tables import contents, embeddings, photos, roots, spaces
 
-__all__ = ["CHUNK", "Moment", "View", "chunked"]
+__all__ = ["CHUNK", "Moment", "Remembered", "View", "chunked"]
 
 CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
+CHANGE_SEQ = "change_seq"
 STATES = {state.value: state for state in State}
 
 
@@ -44,7 +47,7 @@ class View:
 
     def change_seq(self) -> int:
         """The number of the newest batch."""
-        return int(self.get_meta("change_seq") or 0)
+        return int(self.get_meta(CHANGE_SEQ) or 0)
 
     def roots(self) -> list[RootRecord]:
         """Every root, in the order of their paths."""
@@ -116,22 +119,48 @@ class View:
         }
 
 
-class Moment(View):
-    """A view of a transaction that only reads: what a search asks again and again is read once."""
+@dataclass
+class Known:
+    """What was read of the catalog as it is after one of its batches; the next one changes it."""
 
-    def __init__(self, connection: Connection, home: str = "") -> None:
+    meta: dict[str, str | None]
+    spaces: list[SpaceRecord] | None = None
+
+
+class Remembered:
+    """What the moments of a catalog know, from one to the next. Safe for many threads."""
+
+    def __init__(self) -> None:
+        self._last = Known({CHANGE_SEQ: None})
+
+    def at(self, change_seq: str | None) -> Known:
+        """What is known after the batch of that number."""
+        last = self._last
+        if change_seq is None or last.meta[CHANGE_SEQ] != change_seq:
+            self._last = last = Known({CHANGE_SEQ: change_seq})
+        return last
+
+
+class Moment(View):
+    """A view of a transaction that only reads: what every search asks is read once, until a batch is committed."""
+
+    def __init__(self, connection: Connection, home: str, remembered: Remembered) -> None:
         super().__init__(connection, home)
-        self._meta = dict[str, str | None]()
-        self._spaces: list[SpaceRecord] | None = None
+        self._remembered = remembered
+
+    @cached_property
+    def _known(self) -> Known:
+        return self._remembered.at(super().get_meta(CHANGE_SEQ))
 
     def get_meta(self, key: str) -> str | None:
         """As `View`."""
-        if key not in self._meta:
-            self._meta[key] = super().get_meta(key)
-        return self._meta[key]
+        meta = self._known.meta
+        if key not in meta:
+            meta[key] = super().get_meta(key)
+        return meta[key]
 
     def spaces(self) -> list[SpaceRecord]:
         """As `View`."""
-        if self._spaces is None:
-            self._spaces = super().spaces()
-        return list(self._spaces)
+        if self._known.spaces is None:
+            self._known.spaces = super().spaces()
+        return list(self._known.spaces)

@@ -230,6 +230,18 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
         assert (view.roots(), view.change_seq()) == ([], 0)
 
 
+def test_what_is_remembered_of_a_moment_is_of_no_other(catalog: Catalog) -> None:
+    with catalog.view() as before:
+        assert before.get_meta("remark") is None
+        with catalog.batch() as batch:
+            batch.set_meta("remark", "new")
+        with catalog.view() as after:
+            assert after.get_meta("remark") == "new"
+        assert before.get_meta("remark") is None
+    with catalog.view() as view:
+        assert view.get_meta("remark") == "new"
+
+
 def test_a_second_writer_is_told_who_writes(catalog: Catalog, url: str) -> None:
     program = (
         "import sys, time; from pathlib import Path; from storage.catalog import Catalog\n"

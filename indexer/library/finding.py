@@ -72,8 +72,9 @@ class Finding(Opened):
         Whoever asks it again, for the next page, has nothing decoded, and keeps a few kilobytes. What it is asked of
         is then `space` alone. Raises as `search` does.
         """
+        asking = self._asking(query)
         with self._turns.taken(), self._catalog().view() as view:
-            return self._asking(query).seen(view, query, space, notify)
+            return asking.seen(view, query, space, notify)
 
     def neighbors(self, photo_id: int, k: int = 10, *, space: str | None = None) -> Answer:
         """The k photos nearest to one of the library, itself and its exact copies left out.

@@ -10,8 +10,8 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["Turns"]
 
-AT_ONCE = 2 * (os.cpu_count() or 1)
-"""Searches that run side by side; more of them would pass the interpreter's lock around, and get less done."""
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""Searches that run side by side, one of which may wait for a disk; more would pass the interpreter's lock around."""
 
 
 class _OneThread:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from indexer.errors import QueryError
 from indexer.kept import Kept
 from indexer.results import Answer, Hit, Photo, Relevance
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
 from storage.filters import Filter
-from storage.lookup import count_by_content, count_photos, photos_of_contents
+from storage.lookup import count_of_contents, count_photos, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 from storage.view import View
 
@@ -144,16 +146,16 @@ class Answering:
 
     def _graded(self, count: int) -> list[Graded]:
         ids, scores = self._ranking.top(count)
-        kept = [row for row, id in enumerate(ids) if int(id) not in self._left_out]
+        if self._left_out:
+            kept = ~np.isin(ids, list(self._left_out))
+            ids, scores = ids[kept], scores[kept]
         if self._options.threshold is not None:
-            kept = [row for row in kept if scores[row] >= self._options.threshold]
-        ids, scores = ids[kept], scores[kept]
+            kept = scores >= self._options.threshold
+            ids, scores = ids[kept], scores[kept]
         grades = grade(
             len(ids), lambda rows: self._ranking.deviations(ids[rows]), self._ranking.cut
         )
-        return [
-            Graded(*values) for values in zip(ids.tolist(), scores.tolist(), grades, strict=True)
-        ]
+        return list(map(Graded, ids.tolist(), scores.tolist(), grades))
 
     def _pairs(self, entries: Sequence[Graded]) -> list[Pair]:
         """Contents with their photos; by relevance no further down than the page goes."""
@@ -175,9 +177,10 @@ class Answering:
 
     def _counts(self, relevant: Sequence[Graded]) -> tuple[int, int]:
         """How many photos are likely, and likely or maybe."""
-        counts = count_by_content(self._view, [e.content_id for e in relevant], self._where)
         likely = [e.content_id for e in relevant if e.relevance is Relevance.LIKELY]
-        return sum(counts[id] for id in likely), counts.total()
+        maybe = [e.content_id for e in relevant if e.relevance is Relevance.MAYBE]
+        count = count_of_contents(self._view, likely, self._where)
+        return count, count + count_of_contents(self._view, maybe, self._where)
 
 
 def by_date(photo: PhotoRecord) -> str:

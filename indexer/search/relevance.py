@@ -31,6 +31,8 @@ class Cut(NamedTuple):
 CUTS = {Kind.WORDS: Cut(0.67, 3.5), Kind.PICTURE: Cut(0.38, 1.0), Kind.MARKS: Cut(0.6, 1.0)}
 LIKELY = 0.5
 """How far from there to the best a photo is a likely one."""
+STEPS = (Relevance.UNLIKELY, Relevance.MAYBE, Relevance.LIKELY, None)
+"""Grades by how many of the two limits are reached; the last where that is not known."""
 BLOCK = 200
 """Photos graded at a time; after a block without an answer there is none further down."""
 
@@ -45,7 +47,11 @@ def cut_of(direction: Direction) -> Cut:
 
 def mean_cut(cuts: Sequence[Cut], weights: Sequence[float]) -> Cut:
     """The weighted mean of cuts."""
-    return Cut(*np.average(np.array(cuts), axis=0, weights=weights).tolist())
+    weighted = list(zip(cuts, weights, strict=True))  # too few for NumPy to be worth its calls
+    return Cut(
+        sum(weight * cut.share for cut, weight in weighted) / sum(weights),
+        sum(weight * cut.floor for cut, weight in weighted) / sum(weights),
+    )
 
 
 def grade(
@@ -62,10 +68,10 @@ def grade(
     best = float(known.max())
     maybe = max(cut.floor, cut.share * best)
     likely = max(maybe, (LIKELY + (1 - LIKELY) * cut.share) * best)
-    grades = [_grade(float(value), maybe, likely) for value in first]
+    grades = _grades(first, maybe, likely)
     while len(grades) < count and any(_is_answer(grade) for grade in grades[-BLOCK:]):
         block = deviations_of(slice(len(grades), len(grades) + BLOCK))
-        grades += [_grade(float(value), maybe, likely) for value in block]
+        grades += _grades(block, maybe, likely)
     return [*grades, *([Relevance.UNLIKELY] * (count - len(grades)))]
 
 
@@ -73,9 +79,6 @@ def _is_answer(grade: Relevance | None) -> bool:
     return grade in (Relevance.LIKELY, Relevance.MAYBE)
 
 
-def _grade(value: float, maybe: float, likely: float) -> Relevance | None:
-    if not np.isfinite(value):
-        return None
-    if value < maybe:
-        return Relevance.UNLIKELY
-    return Relevance.LIKELY if value >= likely else Relevance.MAYBE
+def _grades(values: Deviations, maybe: float, likely: float) -> list[Relevance | None]:
+    steps = np.where(np.isfinite(values), np.searchsorted([maybe, likely], values, "right"), -1)
+    return [STEPS[step] for step in steps.tolist()]

@@ -22,7 +22,7 @@ from indexer.verification.maps import check_maps
 from indexer.verification.models import check_models
 from indexer.verification.snapshots import check_snapshots
 from indexer.verification.thumbnails import check_thumbnails
-from storage import lookup, perceptual
+from storage import counting, perceptual
 from storage.catalog import Catalog
 from storage.diagnosis import diagnose
 from storage.snapshots import SNAPSHOTS
@@ -150,6 +150,6 @@ def _check_hashes(catalog: Catalog, ledger: Ledger, settled: bool) -> None:
 
 def _counts(catalog: Catalog) -> dict[str, int]:
     with catalog.view() as view:
-        photos = sum(lookup.count_by_state(view).values())
-        vectors = sum(lookup.count_vectors(view, space.id) for space in view.spaces())
+        photos = sum(counting.count_by_state(view).values())
+        vectors = sum(counting.count_vectors(view, space.id) for space in view.spaces())
     return {"photos": photos, "vectors": vectors}
