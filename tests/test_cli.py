@@ -99,6 +99,19 @@ def test_words_that_name_a_file_get_a_hint(built: Run, tmp_path: Path, name: str
     assert hint.encode() in built("search", name).stderr
 
 
+@pytest.mark.parametrize(
+    ("query", "is_told"),
+    [("some/none.png", True), ("rock/paper", False), ("night and/or day at St. Ives", False)],
+)
+def test_words_that_look_like_a_path_to_nothing_are_said_to_be_words(
+    built: Run, query: str, is_told: bool
+) -> None:
+    hint = f"{query} is no file here, and was taken for words"
+    ran = built("search", query)
+    assert ran.returncode == 0
+    assert (hint.encode() in ran.stderr) == is_told
+
+
 def test_a_name_that_is_not_text_comes_out_byte_for_byte(
     glimpse: Run, photos: Path, picture: MakePicture
 ) -> None:

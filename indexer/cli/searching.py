@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from indexer.grammar import PATH_PREFIXES
 from indexer.standalone import check_writable
 
 __all__ = ["search"]
+
+LIKE_A_PATH = re.compile(r"[^\s:]+/[^\s/]+\.\w{2,5}")
 
 
 def search(
@@ -92,7 +95,12 @@ def search(
             show_sheet(library, answer, sheet, opens=opens)
         hints = list(_unknown_tags(library, where))
         tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
-    for notice in (*answer.notices, *_relevance_notice(answer), *hints, *_file_notice(query or [])):
+    for notice in (
+        *answer.notices,
+        *_relevance_notice(answer),
+        *hints,
+        *_file_notices(query or []),
+    ):
         console.note(notice)
     if as_json:
         print(json.dumps(answers.search_answer(answer, tags)))
@@ -131,13 +139,15 @@ def _relevance_notice(answer: Answer) -> list[str]:
     return [f"{counts}; the rest is unlikely (--relevant leaves it out)"]
 
 
-def _file_notice(query: list[str]) -> list[str]:
+def _file_notices(query: list[str]) -> Iterator[str]:
     """Somebody who types the name of a picture means the picture."""
-    return [
-        f"{word} is also a file here; to search by it, write ./{word}"
-        for word in query
-        if not word.startswith(PATH_PREFIXES) and Path(word).suffix and Path(word).is_file()
-    ]
+    for word in query:
+        if word.startswith(PATH_PREFIXES) or not Path(word).suffix:
+            continue
+        if Path(word).is_file():
+            yield f"{word} is also a file here; to search by it, write ./{word}"
+        elif LIKE_A_PATH.fullmatch(word):
+            yield f"{word} is no file here, and was taken for words"
 
 
 def _unknown_tags(library: Library, where: Filter) -> Iterator[str]:
