@@ -134,9 +134,7 @@ def _mapped(path: Path, lists: Lists) -> Any:
         raise StorageError("too short")
     try:
         mapped.do_mmap()
-    except (
-        RuntimeError
-    ) as error:  # FAISS opens it by its name, and the writer may just have removed it
+    except RuntimeError as error:  # FAISS opens it by its name, which the writer may have removed
         raise StorageError("no lists that can be mapped") from error
     return mapped
 
