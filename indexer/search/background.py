@@ -97,10 +97,8 @@ def _moments(queries: Vectors, vectors: Vectors, usual: float) -> tuple[Vectors,
         zeros = np.zeros(len(vectors), np.float32)
         return zeros, zeros
     scores = vectors @ queries.T
-    mean = scores.mean(axis=1)
-    scores -= mean[:, None]
-    own = np.sqrt(np.einsum("vq,vq->v", scores, scores) / np.float32(len(queries)))
-    return mean, (own + np.float32(usual)) / 2 if usual else own
+    own = scores.std(axis=1)
+    return scores.mean(axis=1), (own + np.float32(usual)) / 2 if usual else own
 
 
 def _usual_spread(queries: Vectors, photos: Vectors, *, over_photos: bool) -> float:
