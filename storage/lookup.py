@@ -22,8 +22,8 @@ __all__ = [
     "all_photos",
     "allowed_contents",
     "count_matching",
-    "count_of_contents",
     "count_photos",
+    "counts_of_contents",
     "failures",
     "get_photo",
     "hashes_from",
@@ -82,13 +82,19 @@ def count_photos(view: View, where: Filter, space_ids: Sequence[int]) -> int:
     return int(view.connection.scalar(query) or 0)
 
 
-def count_of_contents(view: View, content_ids: Sequence[int], where: Filter) -> int:
-    """How many photos with these bytes pass the filter."""
-    if not content_ids:
-        return 0
-    count = _of_contents(view, where).count
-    parts = chunked(content_ids)
-    return sum(int(view.connection.scalar(count, {IDS: ids}) or 0) for ids in parts)
+def counts_of_contents(
+    view: View, lists: Sequence[Sequence[int]], where: Filter
+) -> tuple[int, ...]:
+    """How many photos with the bytes of each list of contents pass the filter."""
+    if not any(lists):
+        return (0,) * len(lists)
+    count = _of_contents(
+        view, where
+    ).count  # once: a text in the path may be looked for in every row
+    return tuple(
+        sum(int(view.connection.scalar(count, {IDS: ids}) or 0) for ids in chunked(each))
+        for each in lists
+    )
 
 
 def photos_of_contents(
@@ -98,7 +104,7 @@ def photos_of_contents(
     found: dict[int, list[PhotoRecord]] = defaultdict(list)
     if not content_ids:
         return found
-    query = _of_contents(view, where).photos
+    query = _of_contents(view, where).records
     for ids in chunked(content_ids):
         for photo in map(photo_record, view.connection.execute(query, {IDS: ids})):
             assert photo.content_id is not None
@@ -197,7 +203,7 @@ def _joined(query: Select[Any]) -> Select[Any]:
 class _OfContents:
     """Statements over the photos of some contents, which are bound as `IDS`."""
 
-    photos: Select[Any]
+    records: Select[Any]
     count: Select[Any]
 
     @classmethod

@@ -21,6 +21,7 @@ from indexer.standalone import check_writable
 __all__ = ["search"]
 
 LIKE_A_PATH = re.compile(r"[^\s:]+/[^\s/]+\.\w{2,5}")
+"""A folder and a name with a suffix, such as words seldom are."""
 
 
 def search(
@@ -93,14 +94,9 @@ def search(
             from indexer.cli.sheets import show_sheet
 
             show_sheet(library, answer, sheet, opens=opens)
-        hints = list(_unknown_tags(library, where))
+        hints = [*_unknown_tags(library, where), *_file_notices(query or [])]
         tags = library.tags_of_photos([hit.photo_id for hit in answer]) if as_json else {}
-    for notice in (
-        *answer.notices,
-        *_relevance_notice(answer),
-        *hints,
-        *_file_notices(query or []),
-    ):
+    for notice in (*answer.notices, *_relevance_notice(answer), *hints):
         console.note(notice)
     if as_json:
         print(json.dumps(answers.search_answer(answer, tags)))
@@ -147,7 +143,7 @@ def _file_notices(query: list[str]) -> Iterator[str]:
         if Path(word).is_file():
             yield f"{word} is also a file here; to search by it, write ./{word}"
         elif LIKE_A_PATH.fullmatch(word):
-            yield f"{word} is no file here, and was taken for words"
+            yield f"{word} is no file here, and was taken for words; a picture is asked with by its path, ./…"
 
 
 def _unknown_tags(library: Library, where: Filter) -> Iterator[str]:

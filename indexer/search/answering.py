@@ -13,7 +13,7 @@ from indexer.results import Answer, Hit, Photo, Relevance
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
 from storage.filters import Filter
-from storage.lookup import count_of_contents, count_photos, photos_of_contents
+from storage.lookup import count_photos, counts_of_contents, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 from storage.view import View
 
@@ -179,8 +179,8 @@ class Answering:
         """How many photos are likely, and likely or maybe."""
         likely = [e.content_id for e in relevant if e.relevance is Relevance.LIKELY]
         maybe = [e.content_id for e in relevant if e.relevance is Relevance.MAYBE]
-        count = count_of_contents(self._view, likely, self._where)
-        return count, count + count_of_contents(self._view, maybe, self._where)
+        counts = counts_of_contents(self._view, (likely, maybe), self._where)
+        return counts[0], sum(counts)
 
 
 def by_date(photo: PhotoRecord) -> str:

@@ -30,7 +30,6 @@ def test_a_search_asks_for_nothing_twice(examples: Library) -> None:
     examples.search("a cat")  # what is counted once for each commit
     with told() as statements:
         examples.search("a bridge")
-    assert (
-        len(statements) <= 4
-    )  # the number of the newest batch, the photos, and how many are likely and may be
+    # The number of the newest batch, the photos, how many are likely, how many may be.
+    assert len(statements) <= 4
     assert len(set(statements)) == len(statements)
