@@ -28,8 +28,8 @@ from benchmarks.mortal import BATCH, CONFIG, PLUGINS, Mortal, building, removing
 from benchmarks.promises import embedded_ever, litter, promise, sound
 from benchmarks.report import publish
 from indexer import BuildOptions, Library
-from storage import backups
-from storage.engine import CATALOG
+from storage.homes import CATALOG
+from storage.sqlite import backups
 
 SNAPSHOT = ("write", "read back", "rename", "record", "tidy")
 WRITING = tuple(f"snapshot: {step}" for step in SNAPSHOT)

@@ -9,7 +9,7 @@ import numpy as np
 
 from storage import embedded, snapshots
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.records import SpaceRecord
 from storage.view import View
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from indexer.ignores import IGNORE_FILE, EntryTest, Ignores
 from indexer.pictures.decoding import EXTENSIONS, RAW_EXTENSIONS
+from storage.homes import CATALOG, MARK
 
 __all__ = ["Candidate", "Rules", "Walk", "is_picture"]
 
 logger = logging.getLogger(__name__)
 
-_LIBRARY_MARKS = (b"catalog.sqlite", b"catalog.elsewhere")
+_LIBRARY_MARKS = (os.fsencode(CATALOG), os.fsencode(MARK))
 _PICTURES = EXTENSIONS | RAW_EXTENSIONS
 _DEVELOPED = frozenset({b".jpg", b".jpeg", b".jpe", b".heic", b".heif", b".hif"})
 # What systems, cameras and network drives strew among photos: bins, thumbnails, resource forks.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from storage.backend import Backend, choose_backend
 from storage.checks import CHECKS, Look, OnStep, findings
-from storage.engine import CATALOG
-from storage.restoring import Remedy, find_remedy
-from storage.truth import damage
+from storage.homes import CATALOG
+from storage.sqlite.integrity import damage
+from storage.sqlite.restoring import Remedy, find_remedy
 from storage.view import View
 
 __all__ = ["diagnose"]

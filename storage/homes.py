@@ -1,4 +1,4 @@
-"""A folder whose catalog lies elsewhere: which catalog that is, and which of its folders this one."""
+"""A library's folder: the file of its catalog, or the mark that says which catalog elsewhere it belongs to."""
 
 import json
 import os
@@ -9,9 +9,11 @@ from pathlib import Path
 from storage.disk import flush_folder
 from storage.errors import StorageError
 
-__all__ = ["MARK", "Mark", "mark_folder", "mark_of"]
+__all__ = ["CATALOG", "MARK", "Mark", "mark_folder", "mark_of"]
 
+CATALOG = "catalog.sqlite"
 MARK = "catalog.elsewhere"
+"""In the folder in place of a catalog."""
 
 
 @dataclass(frozen=True, slots=True)

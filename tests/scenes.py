@@ -16,9 +16,9 @@ from PIL import Image
 from benchmarks.mortal import BATCH, Mortal, Tell, Work, building, removing
 from indexer.cli import main
 from indexer.cli.interrupting import leave, on_interruption
-from storage import backups
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
+from storage.sqlite import backups
 
 __all__ = ["Scene", "opening", "typed"]
 

@@ -27,8 +27,9 @@ from PIL import Image
 
 from benchmarks.promises import litter, sound
 from indexer import BuildOptions, Config, Filter, Library, Query, State, build, planning
-from storage import backups, snapshots
-from storage.engine import CATALOG
+from storage import snapshots
+from storage.homes import CATALOG
+from storage.sqlite import backups
 from tests.conftest import LONG
 from tests.failpoints import InProcess
 

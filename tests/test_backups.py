@@ -10,9 +10,9 @@ import pytest
 
 from indexer import Config, Library
 from indexer.errors import CatalogDamagedError
-from storage import backups
-from storage.backups import DAY_S
-from storage.engine import CATALOG
+from storage.homes import CATALOG
+from storage.sqlite import backups
+from storage.sqlite.backups import DAY_S
 from tests.conftest import MakePicture
 
 
@@ -78,7 +78,7 @@ def test_a_copy_that_cannot_be_made_is_told_and_the_build_succeeds(
         raise OSError(28, "No space left on device")
 
     picture("red.png", "red")
-    monkeypatch.setattr("storage.backups.os.replace", fail)
+    monkeypatch.setattr("storage.sqlite.backups.os.replace", fail)
     told: list[str] = []
     assert library.build([photos], notify=told.append).embedded == 1
     assert any("make room" in line for line in told)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.promises import litter, sound
-from storage import engine
-from storage.backups import backups
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.migrations import MIGRATIONS, NEWEST
+from storage.sqlite import engine
+from storage.sqlite.backups import backups
 from tests.conftest import LONG
 from tests.failpoints import needs_strace, stopped, struck
 from tests.scenes import Scene, opening

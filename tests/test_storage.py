@@ -27,11 +27,12 @@ from indexer.errors import (
     StorageError,
     UsageError,
 )
-from storage import engine, snapshots
-from storage.backups import back_up
+from storage import snapshots
 from storage.catalog import Catalog
 from storage.migrations import MIGRATIONS, migrate, schema_version
 from storage.records import RootRecord, SpaceRecord
+from storage.sqlite import engine
+from storage.sqlite.backups import back_up
 from storage.vectors import Allowed, VectorIndex, in_memory
 from tests import spaces
 from tests.conftest import MakePicture, environment

@@ -8,10 +8,10 @@ from indexer.errors import LibraryVersionError, StorageError
 from indexer.progress import OnStep
 from indexer.verification.findings import Ledger
 from indexer.verification.folders import take_away
-from storage import truth
-from storage.backups import ENDING, backups
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
+from storage.sqlite import integrity
+from storage.sqlite.backups import ENDING, backups
 
 __all__ = ["check_backups"]
 
@@ -31,7 +31,7 @@ def check_backups(
 
 def _why_unsound(copy: Path, on_step: OnStep) -> str | None:
     try:
-        return next(iter(truth.damage(copy, on_step, is_copy=True)), None)
+        return next(iter(integrity.damage(copy, on_step, is_copy=True)), None)
     except LibraryVersionError:  # a newer Glimpse made it
         return None
     except StorageError:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from storage.engine import CATALOG
 from storage.errors import LibraryLockedError, StorageError
-from storage.homes import mark_folder
+from storage.homes import CATALOG, mark_folder
 from storage.locking import is_being_written, writer_lock
 from storage.migrations import create_schema
 from storage.postgres.address import named, parse

@@ -20,7 +20,7 @@ from search_ui import app, exporting, opened, questions
 from search_ui.search import bar
 from search_ui.search.facts import facts
 from search_ui.sources import check_sources
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from tests.conftest import MakePicture
 
 TINY = BuildOptions(model="tiny")

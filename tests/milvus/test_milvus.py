@@ -14,7 +14,7 @@ import pytest
 from indexer.errors import StorageError
 from storage import choosing
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.milvus import catalog_rows, lite, proposals, tuning
 from storage.milvus.address import Address
 from storage.milvus.store import MilvusStore

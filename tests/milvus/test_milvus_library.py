@@ -12,7 +12,7 @@ import pytest
 from indexer import Config, Library
 from indexer.errors import ConfigError, StorageError
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.milvus import serving
 from storage.milvus.address import Address
 from storage.milvus.collection import Collection, listed

@@ -13,7 +13,7 @@ from PIL import Image
 from indexer import Config, Library, VerifyReport
 from storage import snapshots
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from tests.conftest import RGB
 
 __all__ = ["answers", "look", "publish", "tree", "truth", "verify"]

@@ -18,10 +18,10 @@ import pytest
 from indexer import BuildOptions, Config, Library
 from indexer.errors import CatalogDamagedError, LibraryNotFoundError, LibraryVersionError
 from indexer.verification import Damage
-from storage import backups
 from storage.catalog import Catalog
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.records import VECTOR_DTYPE
+from storage.sqlite import backups
 from tests.conftest import environment
 from tests.verify.libraries import answers, publish, tree, verify
 

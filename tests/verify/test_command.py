@@ -10,7 +10,7 @@ import pytest
 
 from indexer import Config, Library
 from indexer.errors import LibraryLockedError
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from storage.locking import writer_lock
 from tests.conftest import Run
 from tests.verify.damaging import flip

@@ -15,7 +15,7 @@ from PIL import Image
 from indexer import Config, Library
 from indexer.errors import ModelUnavailableError, StorageError
 from storage import snapshots
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from tests.conftest import environment
 from tests.verify.damaging import flip
 from tests.verify.libraries import answers, verify
@@ -67,7 +67,7 @@ def test_a_damaged_backup_stays_while_no_new_one_can_be_made(
 
     copy = next(folder.glob("*.backup"))
     flip(copy, random.Random(0))
-    monkeypatch.setattr("storage.sqlite.back_up", fail)
+    monkeypatch.setattr("storage.sqlite.backend.back_up", fail)
     report = verify(folder)
     assert not report.is_repaired
     assert (report.findings[0].part, report.findings[0].done) == ("backups", "left: make room")

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from indexer import BuildOptions, Config, Library, sealed
-from storage.engine import CATALOG
+from storage.homes import CATALOG
 from tests.verify.libraries import answers, publish, tree, verify
 
 

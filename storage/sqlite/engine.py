@@ -13,12 +13,11 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from storage.backups import backups
 from storage.dialects import path_contains
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
+from storage.sqlite.backups import backups
 
 __all__ = [
-    "CATALOG",
     "check",
     "damaged",
     "errors_as_ours",
@@ -30,7 +29,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-CATALOG = "catalog.sqlite"
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
 
 

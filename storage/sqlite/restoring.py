@@ -5,10 +5,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.backups import backups
 from storage.checks import OnStep
 from storage.errors import GlimpseError
-from storage.truth import damage
+from storage.sqlite.backups import backups
+from storage.sqlite.integrity import damage
 
 __all__ = ["Remedy", "find_remedy", "why_unsound"]
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError
 
-from storage import engine as sqlite
-from storage import wal
-from storage.backups import was_changed
 from storage.checks import CHECKS, Look, OnStep, findings
 from storage.errors import StorageError
+from storage.sqlite import engine, wal
+from storage.sqlite.backups import was_changed
 from storage.view import View
 
 __all__ = ["damage"]
@@ -56,11 +55,11 @@ def _moment(catalog: Path) -> tuple[int, int, bool]:
 
 def _look(catalog: Path, on_step: OnStep, *, alone: bool, is_copy: bool) -> list[str]:
     try:
-        with sqlite.reading(catalog, alone=alone) as connection:
+        with engine.reading(catalog, alone=alone) as connection:
             look = Look(View(connection), str(catalog), catalog.parent, on_step, is_copy)
             return findings(look, (_by_sqlite, *CHECKS))
     except DatabaseError as error:
-        if not sqlite.is_damage(error.orig) and hasattr(error.orig, "sqlite_errorcode"):
+        if not engine.is_damage(error.orig) and hasattr(error.orig, "sqlite_errorcode"):
             raise StorageError(f"{catalog} cannot be read ({error.orig})") from error
         return [" ".join(str(error.orig).split())]
 

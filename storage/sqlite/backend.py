@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from storage import engine, wal
-from storage.backups import back_up, backups, drop_backups, is_due
 from storage.errors import StorageError
-from storage.homes import mark_of
+from storage.homes import CATALOG, mark_of
 from storage.locking import is_being_written, writer_lock
 from storage.migrations import create_schema
+from storage.sqlite import engine, wal
+from storage.sqlite.backups import back_up, backups, drop_backups, is_due
 
 __all__ = ["SqliteBackend"]
 
@@ -26,7 +26,7 @@ class SqliteBackend:
 
     def __init__(self, folder: Path, busy_timeout_s: float) -> None:
         self.folder = folder
-        self._path = folder / engine.CATALOG
+        self._path = folder / CATALOG
         self._busy_timeout_s = busy_timeout_s
 
     @property
@@ -108,4 +108,4 @@ class SqliteBackend:
 
     def size(self) -> int:
         """With its log, and its copies."""
-        return sum(file.stat().st_size for file in self.folder.glob(f"{engine.CATALOG}*"))
+        return sum(file.stat().st_size for file in self.folder.glob(f"{CATALOG}*"))
