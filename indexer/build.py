@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from indexer import roots as covering
 from indexer.build_options import BuildOptions
+from indexer.catalogs import open_catalog
 from indexer.config import Config, RuntimeConfig
 from indexer.discovery import Rules
 from indexer.embedders.base import Embedder, Notify
@@ -108,13 +109,9 @@ class _Run:
             )
         if not self._options.dry_run:
             self._store.reach()
-        settings = self._config.library
-        if not Catalog.exists(self._folder, settings.catalog):
+        if not Catalog.exists(self._folder, self._config.library.catalog):
             return self._first(paths)
-        catalog = Catalog.open(
-            self._folder, settings.catalog, busy_timeout_s=settings.busy_timeout_s
-        )
-        try:
+        with open_catalog(self._folder, self._config.library) as catalog:
             with catalog.view() as view:
                 roots = view.roots()
             folders = covering.check_paths(paths, roots) if paths else self._all(roots)
@@ -124,8 +121,6 @@ class _Run:
                 if self._options.dry_run
                 else self._update(catalog, folders)
             )
-        finally:
-            catalog.close()
 
     def _all(self, roots: Sequence[RootRecord]) -> list[bytes]:
         """Every root, but those that this engine does not read."""
@@ -152,16 +147,13 @@ class _Run:
             return BuildReport(pending=sum(1 for f in folders for _ in walk_of(f, self._rules)))
         name = self._options.model or self._config.build.model
         model = self._spaces.load(name, self._listener.notify)
-        catalog = Catalog.open(self._folder, self._config.library.catalog, create=True)
-        try:
+        with open_catalog(self._folder, self._config.library, create=True) as catalog:
             with catalog.writer():
                 self._spaces.export(model, self._listener.notify)
                 with catalog.batch() as batch:
                     self._spaces.add(batch, model, self._options.space)
             del model
             return self._update(catalog, folders)
-        finally:
-            catalog.close()
 
     def _require_pictures(self, folders: Sequence[bytes], roots: Sequence[RootRecord]) -> None:
         if not folders:
@@ -306,7 +298,7 @@ class _Run:
         if is_due:
             with catalog.batch() as batch:
                 hashes = batch.purge_orphans(keep_s)
-            Thumbnails(self._folder / THUMBNAILS).forget(hashes)
+            self._thumbnails.forget(hashes)
         with catalog.view() as view:
             stale = [space for space in view.spaces() if self._store.needs_publishing(view, space)]
         for space in stale:

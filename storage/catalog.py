@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from storage import statements
 from storage.backend import Backend, choose_backend
@@ -89,6 +90,12 @@ class Catalog:
     def close(self) -> None:
         """Let go of every connection."""
         self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def check(self) -> None:
         """Raise CatalogDamagedError where the database finds itself damaged."""

@@ -11,11 +11,9 @@ from storage.view import View
 
 __all__ = ["diagnose"]
 
-BUSY_TIMEOUT_S = 5.0
-
 
 def diagnose(
-    folder: Path, url: str, derived: tuple[str, ...], on_step: OnStep
+    folder: Path, url: str, busy_timeout_s: float, derived: tuple[str, ...], on_step: OnStep
 ) -> tuple[list[str], Remedy]:
     """What is wrong with a catalog that is not opened for it, in words, and the way back; nothing where it is sound.
 
@@ -23,7 +21,7 @@ def diagnose(
     cannot be read, and LibraryVersionError.
     """
     if url:
-        return _damage_elsewhere(choose_backend(folder, url, BUSY_TIMEOUT_S), on_step), Remedy()
+        return _damage_elsewhere(choose_backend(folder, url, busy_timeout_s), on_step), Remedy()
     found = damage(folder / CATALOG, on_step)
     return found, find_remedy(folder / CATALOG, derived, on_step) if found else Remedy()
 

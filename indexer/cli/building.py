@@ -45,7 +45,7 @@ def build(
     if options.dry_run:
         print(f"{report.pending} files to read, {report.unchanged} unchanged")
         return 0
-    for line in tables.build_summary(report):
+    for line in tables.build_lines(report):
         console.note(line)
     return SOME_SKIPPED if report.failed else 0
 

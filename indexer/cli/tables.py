@@ -1,6 +1,5 @@
 """What the command shows for reading, as lines and tables."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from rich.text import Text
 
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 from indexer.amounts import readable_size
+from indexer.build_summary import out_of_reach, summary
 
 __all__ = [
-    "build_summary",
+    "build_lines",
     "models_table",
     "printable",
     "status_tables",
@@ -20,39 +20,23 @@ __all__ = [
 ]
 
 
-def build_summary(report: BuildReport) -> Iterator[str]:
-    """What a build did, a line for each thing that happened."""
-    counts = {
-        "embedded": report.embedded,
-        "unchanged": report.unchanged,
-        "known already": report.known,
-        "moved": report.moved,
-        "removed": report.removed,
-        "back": report.states.get(State.PRESENT, 0),
-        "excluded": report.states.get(State.EXCLUDED, 0),
-        "offline": report.states.get(State.OFFLINE, 0) - report.kept,
-        "skipped": report.failed,
-    }
-    told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
-    yield f"{told} in {report.seconds:.1f} s"
-    yield from out_of_reach(report)
+def build_lines(report: BuildReport) -> Iterator[str]:
+    """What a build did, a line for each thing that happened, and what can be done about it."""
+    yield summary(report)
+    yield from _kept(report)
     if report.failed:
         yield f"{report.failed} files were skipped; see: glimpse errors"
 
 
 def watch_line(report: BuildReport) -> str:
     """What a build did while watching, in one line."""
-    return "; ".join((next(build_summary(report)), *out_of_reach(report)))
+    return "; ".join((summary(report), *_kept(report)))
 
 
-def out_of_reach(report: BuildReport) -> Iterator[str]:
-    """What is kept although it is not there."""
-    for root, reason in report.offline_roots.items():
-        yield f"{os.fsdecode(root)} {reason}: its photos are kept, as offline"
-    for folder, reason in report.unreadable.items():
-        yield f"{os.fsdecode(folder)} cannot be listed ({reason}): what was known there is kept"
+def _kept(report: BuildReport) -> Iterator[str]:
+    yield from out_of_reach(report)
     if report.kept:
-        yield f"{report.kept} photos are gone, over half of their root: kept as offline (build --yes forgets them)"
+        yield "to forget them: glimpse build --yes"
 
 
 def status_tables(status: Status, sizes: Mapping[str, int]) -> Iterator[Table]:

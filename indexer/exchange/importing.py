@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer import roots
+from indexer.catalogs import open_catalog
 from indexer.config import Config
 from indexer.embedders.base import Notify
 from indexer.errors import PictureError, UsageError
@@ -95,31 +96,22 @@ class Importing:
         known = self._look(joining)
         whereabouts = Watch(self._on_step).over(source.whereabouts(), source.count, "looking")
         placing = Placing(folder, self._options.root, whereabouts, known)
-        settings = self._config.library
-        catalog = Catalog.open(
-            self._library, settings.catalog, create=True, busy_timeout_s=settings.busy_timeout_s
-        )
-        try:
-            with catalog.writer():
-                report = self._write(catalog, source, joining, placing)
-        finally:
-            catalog.close()
+        with (
+            open_catalog(self._library, self._config.library, create=True) as catalog,
+            catalog.writer(),
+        ):
+            report = self._write(catalog, source, joining, placing)
         report.seconds = time.monotonic() - began
         return report
 
     def _look(self, joining: Joining) -> list[bytes]:
         """Find the space; the roots that the library has."""
-        url = self._config.library.catalog
-        if not Catalog.exists(self._library, url):
+        if not Catalog.exists(self._library, self._config.library.catalog):
             joining.check(None)
             return []
-        catalog = Catalog.open(self._library, url)
-        try:
-            with catalog.view() as view:
-                joining.check(view)
-                return [root.path for root in view.roots()]
-        finally:
-            catalog.close()
+        with open_catalog(self._library, self._config.library) as catalog, catalog.view() as view:
+            joining.check(view)
+            return [root.path for root in view.roots()]
 
     def _write(
         self, catalog: Catalog, source: Source, joining: Joining, placing: Placing

@@ -134,7 +134,7 @@ class Keeping(Opened):
         from indexer.verification.run import find_damage, verify
 
         Catalog.require(self.folder, self._config.library.catalog)
-        damage = find_damage(self.folder, self._config.library.catalog, on_step)
+        damage = find_damage(self.folder, self._config.library, on_step)
         if damage:
             return VerifyReport({}, damage=damage)
         catalog = self._catalog()

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from indexer.config import Config, LibraryConfig
+from indexer.catalogs import open_catalog
+from indexer.config import Config
 from indexer.errors import QueryError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
@@ -75,7 +76,7 @@ class Opened:
         settings = config.library
         if deferred or (create and not Catalog.exists(path, settings.catalog)):
             return cls(path, config, None)
-        return cls(path, config, _open(path, settings))
+        return cls(path, config, open_catalog(path, settings))
 
     def close(self) -> None:
         """Let go of the catalog, and end what was started."""
@@ -120,9 +121,5 @@ class Opened:
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""
         if self._opened is None:
-            self._opened = _open(self.folder, self._config.library)
+            self._opened = open_catalog(self.folder, self._config.library)
         return self._opened
-
-
-def _open(folder: Path, settings: LibraryConfig) -> Catalog:
-    return Catalog.open(folder, settings.catalog, busy_timeout_s=settings.busy_timeout_s)

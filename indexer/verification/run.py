@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from indexer.atlas.kept import MAPS
-from indexer.config import Config
+from indexer.config import Config, LibraryConfig
 from indexer.embedders.base import Notify
 from indexer.errors import LibraryLockedError
 from indexer.progress import OnStep
@@ -42,12 +42,14 @@ Check = Callable[[Ledger, bool], object]
 """Looks at one part, and repairs it where the ledger says so; the second says whether nobody else writes."""
 
 
-def find_damage(folder: Path, url: str, on_step: OnStep) -> Damage | None:
+def find_damage(folder: Path, settings: LibraryConfig, on_step: OnStep) -> Damage | None:
     """What is wrong with the catalog of the library in `folder`, which is not opened for it; None for nothing.
 
     Raises StorageError for one that cannot be read, and LibraryVersionError.
     """
-    found, remedy = diagnose(folder, url, (SNAPSHOTS, MAPS), on_step)
+    found, remedy = diagnose(
+        folder, settings.catalog, settings.busy_timeout_s, (SNAPSHOTS, MAPS), on_step
+    )
     if not found:
         return None
     passed_over = {str(path): reason for path, reason in remedy.passed_over}

@@ -14,11 +14,11 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer import BuildOptions, BuildReport, Config, Library, Progress
+from indexer import BuildOptions, Config, Library, Progress
+from indexer.build_summary import out_of_reach, summary
 from indexer.errors import GlimpseError
 
 __all__ = ["main"]
@@ -70,7 +70,7 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
                 notify=lambda line: _tell(note=line),
                 confirm=ask,
             )
-            return list(_summary(report))
+            return [summary(report), *out_of_reach(report)]
         case {"map": space}:
             chart = library.map(space, on_step=_step, notify=lambda line: _tell(note=line))
             _tell(found=len(chart.ids))
@@ -99,25 +99,6 @@ def _show(progress: Progress) -> None:
 
 def _step(what: str, done: int, total: int) -> None:
     _tell(what=what[:1].upper() + what[1:], steps=done, of=total)
-
-
-def _summary(report: BuildReport) -> Iterator[str]:
-    counts = {
-        "added": report.embedded,
-        "unchanged": report.unchanged,
-        "known already": report.known,
-        "moved": report.moved,
-        "forgotten": report.removed,
-        "skipped": report.failed,
-    }
-    told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing to do"
-    yield f"{told}, in {report.seconds:.1f} s"
-    for root, reason in report.offline_roots.items():
-        yield f"{os.fsdecode(root)} {reason}: its photos are kept, as offline"
-    for folder, reason in report.unreadable.items():
-        yield f"{os.fsdecode(folder)} cannot be listed ({reason}): what was known there is kept"
-    if report.kept:
-        yield f"{report.kept:,} photos are gone, more than half of their folder's: kept as offline"
 
 
 def _tell(**what: object) -> None:

@@ -91,7 +91,7 @@ def test_a_folder_is_added_and_built_with_live_progress(tab: Page, tmp_path: Pat
     tab.get_by_role("textbox", name="Add a folder").fill(str(tmp_path / "birds"))
     tab.get_by_role("button", name="Add", exact=True).click()
     expect(tab.get_by_role("progressbar", name=f"Adding {tmp_path / 'birds'}")).to_be_visible()
-    ended(tab, r"^7 added, in \d")
+    ended(tab, r"^7 embedded in \d")
     expect(tab.get_by_text(str(tmp_path / "birds"), exact=True)).to_be_visible()
     expect(tab.get_by_role("progressbar")).to_have_count(0)
 
@@ -118,7 +118,7 @@ def test_a_question_waits_through_a_reload_and_is_answered(tab: Page, shelf: She
     ended(tab, "^stopped; what was finished is kept")
     tab.get_by_role("button", name="Update all").click()
     tab.get_by_role("button", name="Forget them").click(timeout=60_000)
-    ended(tab, "15 forgotten")
+    ended(tab, "15 removed")
 
 
 def test_ten_thousand_skipped_files_are_searched_at_once(shelf: Shelf, tab: Page) -> None:
