@@ -8,9 +8,9 @@ r"""Train the head of the starter model: CLIP's objective over vectors, with bot
 
 A head is a matrix over what the classifier says of a picture: 1,000 probabilities and 1,280 features. It starts as
 ConSE (Norouzi et al., arXiv 1312.5650) with a readout of the logits beside it, and learns from pairs of a picture and
-its texts. The model has both, the one at the start and the one that was learned, and the mean of the directions that
-they give; so it keeps what the classifier knows of photos (Wortsman et al., arXiv 2109.01903, whose ensemble of
-outputs this is). The pairs:
+its texts. The model has two, the one that was learned and the one at the start, sharpened by a readout of the
+probabilities, and the mean of the directions that they give; so it keeps what the classifier knows of photos
+(Wortsman et al., arXiv 2109.01903, whose ensemble of outputs this is). The pairs:
 
 - clip art, with title, file name, keywords and description;
 - emoji by several hands, with CLDR's labels and tags;
@@ -121,19 +121,19 @@ def _taught(
     """Train, write the heads, and say what they learned from and how well they find."""
     classes, classifier = Classes(words), starter.classifier()
     vectors = words.vectors()
-    start = Start(classifier, classes.meanings(vectors))
+    start = Start(classifier, classes.meanings(vectors), vectors[classes.names])
     (drawn, held), (faced, held_faces) = art.split(words), faces.split(words)
     every = sum(glyphs.views[1:], glyphs.views[0])
     imagined = made_up(drawn.features, start.weight, classes, MADE_UP, seed)
-    head = learned(start, drawn * 2 + faced * 2 + every * 4 + imagined, vectors, seed)
-    folded = [start.folded(each) for each in (start.head, head)]
-    save_file({"weight": torch.cat(folded).half().contiguous()}, out)
+    taught = drawn * 2 + faced * 2 + every * 4 + imagined
+    sharpened, head = start.sharpened(), start.folded(learned(start, taught, vectors, seed))
+    save_file({"weight": torch.cat([sharpened, head]).half().contiguous()}, out)
     unseen = {
         "clip art": held,
         "emoji": held_faces,
         "made up": made_up(held.features, start.weight, classes, 1, seed + 1),
     }
-    together = {"start": [start.head], "learned": [head], "shipped": [start.head, head]}
+    together = {"sharpened": [sharpened], "learned": [head], "shipped": [sharpened, head]}
     return {
         "pairs": {
             "clip art": len(drawn.texts) // len(art.views),

@@ -38,7 +38,7 @@ DIM = 384
 IMAGE_WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 TEXT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HEAD = "starter_head.safetensors"
-HEAD_SHA256 = "604f77057c5ac312aa0862b0f9dc381f7ecff431658fd900a7a28dddb73d6465"
+HEAD_SHA256 = "8bf744532a58b0f8d8dde09eb84c33ba3c42a93f24ad7de1a533d6faa8d45d31"
 CONTEXT_LENGTH = 256
 PREPROCESSING = Preprocessing(
     size=260, resize_to=275, plain_resize_to=289, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
