@@ -18,14 +18,13 @@ from indexer import roots as covering
 from indexer.build_options import BuildOptions
 from indexer.catalogs import open_catalog
 from indexer.config import Config, RuntimeConfig
-from indexer.discovery import Rules
 from indexer.embedders.base import Embedder, Notify
 from indexer.errors import StorageError, UsageError
 from indexer.forgetting import remove_traces
 from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
-from indexer.planning import Pendings, RootPlan, plan_root, walk_of
+from indexer.planning import Pendings, RootPlan, plan_root, rules_of, walk_of
 from indexer.runtime.devices import pick_device
 from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
@@ -40,7 +39,7 @@ from storage.vectors import Vectors
 if TYPE_CHECKING:
     from indexer.distributed.pipeline import DistributedPipeline
 
-__all__ = ["BuildListener", "build", "rules_of"]
+__all__ = ["BuildListener", "build"]
 
 DAY_S = 86_400
 
@@ -70,15 +69,6 @@ def build(
     return _Run(folder, config, spaces, options, listener).run(paths)
 
 
-def rules_of(folder: Path, config: Config, options: BuildOptions) -> Rules:
-    """What a build of the library in `folder` leaves out."""
-    return Rules(
-        exclude=(*config.build.exclude, *options.exclude),
-        include_hidden=options.include_hidden or config.build.include_hidden,
-        leave_out=(os.fsencode(folder.resolve()),),
-    )
-
-
 class _Run:
     def __init__(
         self,
@@ -93,7 +83,7 @@ class _Run:
         self._spaces = spaces
         self._options = replace(options, model=options.model and absolute_name(options.model))
         self._listener = listener
-        self._rules = rules_of(folder, config, options)
+        self._rules = rules_of(folder, config.build, options.exclude, options.include_hidden)
         self._thumbnails = Thumbnails(folder / THUMBNAILS)
         workers = partial(_workers, options.ray_address) if self._is_distributed else None
         self._store = vector_store(folder, config, workers)

@@ -6,14 +6,25 @@ Nothing is read but folders, and nothing written.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from indexer.config import BuildConfig
 from indexer.discovery import Candidate, Rules, Walk
 from indexer.urls import is_url
 from storage.records import KnownFile, RootRecord, Signature, State
 from storage.view import View
 
-__all__ = ["Pending", "Pendings", "RootPlan", "is_racy", "plan_root", "same_bytes", "walk_of"]
+__all__ = [
+    "Pending",
+    "Pendings",
+    "RootPlan",
+    "is_racy",
+    "plan_root",
+    "rules_of",
+    "same_bytes",
+    "walk_of",
+]
 
 RACY_NS = 2_000_000_000
 """A file changed so shortly before it was read may have changed again with the same time stamps: the clocks of
@@ -93,6 +104,17 @@ def plan_root(
     """
     plan = RootPlan(root, pending=pending(root))
     return _Comparison(view, plan, rules, space_id, hash_all, on_folder).plan()
+
+
+def rules_of(
+    library: Path, build: BuildConfig, exclude: Sequence[str], include_hidden: bool
+) -> Rules:
+    """What is left out: as configured, as asked for besides, and the library's own folder."""
+    return Rules(
+        exclude=(*build.exclude, *exclude),
+        include_hidden=include_hidden or build.include_hidden,
+        leave_out=(os.fsencode(library.resolve()),),
+    )
 
 
 def walk_of(path: bytes, rules: Rules) -> Walk:

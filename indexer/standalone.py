@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from indexer.errors import GlimpseError, UsageError
+from indexer.printable import printable
 
 __all__ = [
     "COLOURS",
@@ -14,7 +15,6 @@ __all__ = [
     "check_writable",
     "document",
     "image",
-    "plain",
     "shown",
     "write",
 ]
@@ -58,14 +58,9 @@ def image(thumbnail: Thumbnail, photo_id: int, edge: int) -> str:
     return f'<img alt="" src="data:image/jpeg;base64,{data}">'
 
 
-def plain(text: str) -> str:
-    """Control characters and bytes that are not UTF-8 spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def shown(text: str) -> str:
-    """Text for the page: made plain, and markup escaped."""
-    return escape(plain(text))
+    """Text for the page: made printable, and markup escaped."""
+    return escape(printable(text))
 
 
 def check_writable(path: Path) -> None:

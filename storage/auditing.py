@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage import embedded
+from storage.disk import reason_of
 from storage.errors import StorageError
 from storage.records import VECTOR_DTYPE, SnapshotRecord, SpaceRecord
 from storage.rows import Ids
@@ -42,7 +43,7 @@ def faults(view: View, folder: Path, space: SpaceRecord) -> list[Fault]:
         try:
             _open(folder, record, space)
         except (OSError, StorageError) as error:
-            found.append(Fault(record, _reason(error), is_large=not number))
+            found.append(Fault(record, reason_of(error), is_large=not number))
     return found
 
 
@@ -144,11 +145,3 @@ def _told(ids: Ids, what: str) -> Iterator[str]:
     if len(ids):
         some = ", ".join(map(str, ids[:EXAMPLES].tolist()))
         yield f"vectors {what}: {len(ids)} (content {some}{', …' if len(ids) > EXAMPLES else ''})"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "missing"
-    if isinstance(error, OSError):
-        return f"cannot be read ({error.strerror or error})"
-    return str(error)

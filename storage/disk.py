@@ -8,14 +8,14 @@ from pathlib import Path
 
 from storage.errors import StorageError
 
-__all__ = ["flush_folder", "refusals_told"]
+__all__ = ["flush", "reason_of", "refusals_told"]
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES}
 
 
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder last through a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Make a file, or the names in a folder, last through a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -34,3 +34,12 @@ def refusals_told(folder: Path) -> Iterator[None]:
             f"{error.filename or folder}: {error.strerror}; what was finished is kept. "
             f"Make sure that the disk has room and can be written to, and run it again"
         ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be used, without its name."""
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return str(error)

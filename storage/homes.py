@@ -6,7 +6,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from storage.disk import flush_folder
+from storage.disk import flush
 from storage.errors import StorageError
 
 __all__ = ["CATALOG", "MARK", "Mark", "mark_folder", "mark_of"]
@@ -64,7 +64,7 @@ def _make(folder: Path, mark: Mark) -> Mark:
             file.flush()
             os.fsync(file.fileno())
         os.link(aside, folder / MARK)  # which fails where another process was quicker
-        flush_folder(folder)
+        flush(folder)
     except FileExistsError:
         return mark_of(folder) or mark
     except OSError as error:

@@ -22,7 +22,7 @@ from storage.batch import Batch
 from storage.catalog import Catalog
 from storage.choosing import EXACT, Choice, choose
 from storage.discarding import discard
-from storage.disk import flush_folder
+from storage.disk import flush
 from storage.errors import StorageError
 from storage.making import IN_MEMORY, ON_DISK, Maker
 from storage.records import SnapshotRecord, SpaceRecord
@@ -142,7 +142,7 @@ def publish(
     at("rename")
     name = f"{space.id}-{seq}-{digest[:16]}{SUFFIX}"
     os.replace(aside, folder / name)
-    flush_folder(folder)
+    flush(folder)
     at("record")
     with catalog.batch() as batch:
         record = SnapshotRecord(

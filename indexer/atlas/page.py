@@ -11,8 +11,9 @@ import numpy as np
 
 from indexer.atlas.records import Cluster, PhotoMap
 from indexer.errors import GlimpseError
+from indexer.printable import printable
 from indexer.results import Photo
-from indexer.standalone import Thumbnail, document, plain, shown, write
+from indexer.standalone import Thumbnail, document, shown, write
 
 __all__ = ["page", "write_page"]
 
@@ -43,12 +44,12 @@ def page(found: PhotoMap, photos: Sequence[Photo], thumbnail: Thumbnail) -> str:
 
 
 def _data(found: PhotoMap, photos: Sequence[Photo]) -> str:
-    names = {photo.id: plain(photo.path.name) for photo in photos}
+    names = {photo.id: printable(photo.path.name) for photo in photos}
     known: Mapping[str, Any] = {
         "points": found.points.astype(np.float64).round(PRECISION).tolist(),
         "cluster": found.cluster.tolist(),
         "names": [names.get(id, "") for id in found.ids.tolist()],
-        "clusters": {each.number: plain(each.name) for each in found.clusters},
+        "clusters": {each.number: printable(each.name) for each in found.clusters},
         "hues": {each.number: _hue(each) for each in found.clusters},
     }
     # In a script element only `</script` and `<!--` mean anything; with no `<` there is neither.

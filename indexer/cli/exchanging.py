@@ -1,7 +1,6 @@
 """Vectors to other programs, and from them."""
 
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from indexer.amounts import readable_size
 from indexer.cli import console
 from indexer.cli.bar import Bar
 from indexer.cli.command import SOME_SKIPPED, Common, JsonObject, from_here
+from indexer.printable import printable
 
 __all__ = ["export", "import_"]
 
@@ -91,20 +91,14 @@ def _tell(report: ImportReport) -> None:
         f"in {report.seconds:.1f} s"
     )
     if report.roots:
-        roots = ", ".join(map(_printable, report.roots))
+        roots = ", ".join(map(printable, report.roots))
         console.note(f"folders that `glimpse build` looks into from now on: {roots}")
     if report.offline:
         console.note(
             f"{report.offline} of them are not here, and are kept as offline; to find them too: --include-offline"
         )
     for line in report.listed:
-        console.note(_printable(line))
+        console.note(printable(line))
     counts = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items())
     if counts:
         console.note(f"{sum(report.skipped.values())} rows were left out: {counts}")
-
-
-def _printable(line: str) -> str:
-    """Names are others' words: what is not to be printed is escaped."""
-    text = os.fsencode(line).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,7 +1,6 @@
 """What the command shows for reading, as lines and tables."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -9,13 +8,14 @@ from rich.text import Text
 from indexer import BuildReport, KnownModel, State, Status, TrainReport
 from indexer.amounts import readable_size
 from indexer.build_summary import out_of_reach, summary
+from indexer.printable import printable
 
 __all__ = [
     "build_lines",
     "models_table",
-    "printable",
     "status_tables",
     "tags_table",
+    "training",
     "watch_line",
 ]
 
@@ -98,8 +98,3 @@ def models_table(models: Iterable[KnownModel]) -> Table:
         text = "yes" if model.reads_text else "no"
         table.add_row(model.name, str(model.dim), text, where, model.licence, model.why)
     return table
-
-
-def printable(path: Path) -> str:
-    """A path for reading: control characters and bytes that are not UTF-8 are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))

@@ -10,6 +10,7 @@ from typing import Any
 
 from indexer.errors import GlimpseError, UsageError
 from indexer.exchange.options import Layout
+from storage.disk import flush
 from storage.records import SpaceRecord
 
 __all__ = ["MANIFEST", "Manifest", "Origin", "begin", "finish", "flushed", "read"]
@@ -74,7 +75,7 @@ def finish(folder: Path, manifest: Manifest) -> None:
     with flushed(folder / BEGUN) as path:
         path.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     os.replace(folder / BEGUN, folder / MANIFEST)
-    _flush(folder)
+    flush(folder)
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def flushed(path: Path) -> Iterator[Path]:
     """Write a file, and have it on the disk; a failure is a GlimpseError that names it."""
     try:
         yield path
-        _flush(path)
+        flush(path)
     except OSError as error:
         raise GlimpseError(
             f"{path} cannot be written ({error.strerror or error}); the export is not whole: make room, try again"
@@ -119,11 +120,3 @@ def read(folder: Path) -> Manifest | None:
                 f"{file} has {file.stat().st_size} bytes, and had {size}; copy it again"
             )
     return manifest
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from lightly.utils.dist import rank, world_size
 
 from indexer.config import Config
-from indexer.discovery import Rules
 from indexer.embedders.base import Notify
 from indexer.errors import GlimpseError, UsageError
 from indexer.learning.adopting import adopt, default_space, refuse_what_is_in_vain
@@ -26,6 +25,7 @@ from indexer.learning.machine import agree, choose_machine, processes, threads, 
 from indexer.learning.options import TrainOptions, TrainReport
 from indexer.learning.saving import save
 from indexer.learning.vectors import vector_lesson
+from indexer.planning import rules_of
 from indexer.progress import OnStep
 from indexer.roots import check_paths
 from indexer.spaces import RUNS, load
@@ -132,10 +132,8 @@ class _Training:
         if options.heads_only:
             return vector_lesson(options, self._folders, self._asking)
         build = self._config.build
-        rules = Rules(
-            exclude=(*build.exclude, *options.exclude),
-            include_hidden=options.include_hidden or build.include_hidden,
-            leave_out=(bytes(self._asking.library.folder.resolve()),),
+        rules = rules_of(
+            self._asking.library.folder, build, options.exclude, options.include_hidden
         )
         source = PictureSource(self._folders, rules, build, self._asking.on_step)
         return picture_lesson(self._method, options, source, self._run, self._asking)

@@ -4,7 +4,6 @@ Measured on two cores with ViT-B/32: ten seconds a tower, once; after that a que
 """
 
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -21,6 +20,7 @@ from indexer.errors import ModelError
 from indexer.runtime import bundle
 from indexer.runtime.graphs import image_graph, text_graph
 from indexer.runtime.session import OUTPUT, Session
+from storage.disk import flush
 
 __all__ = ["export"]
 
@@ -125,16 +125,8 @@ def _check(name: str, graph: nn.Module, sample: torch.Tensor, path: Path) -> Non
 
 def _publish(made: Path, target: Path) -> None:
     for path in (*made.iterdir(), made):
-        _flush(path)
+        flush(path)
     if target.exists():
         shutil.rmtree(target)
     made.rename(target)
-    _flush(target.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(target.parent)

@@ -8,7 +8,7 @@ from pathlib import Path
 from indexer.verification.findings import Ledger, Part
 from storage.discarding import discard
 
-__all__ = ["entries", "is_abandoned", "reason_of", "take_away"]
+__all__ = ["entries", "is_abandoned", "take_away"]
 
 ABANDONED_S = 3600.0
 """So old is what was written aside when nobody writes it any more: readers write some files, without the lock."""
@@ -66,12 +66,3 @@ def is_abandoned(path: Path) -> bool:
         return time.time() - path.lstat().st_mtime > ABANDONED_S
     except OSError:  # just now renamed
         return False
-
-
-def reason_of(error: Exception) -> str:
-    """Why a file cannot be used, without its name."""
-    if isinstance(error, FileNotFoundError):
-        return "missing"
-    if isinstance(error, OSError):
-        return f"cannot be read ({error.strerror or error})"
-    return str(error)

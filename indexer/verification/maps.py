@@ -6,7 +6,8 @@ from pathlib import Path
 from indexer import sealed
 from indexer.atlas.kept import MAPS, stem_of
 from indexer.verification.findings import Ledger
-from indexer.verification.folders import entries, is_abandoned, reason_of, take_away
+from indexer.verification.folders import entries, is_abandoned, take_away
+from storage.disk import reason_of
 from storage.records import SpaceRecord
 
 __all__ = ["check_maps"]

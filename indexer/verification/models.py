@@ -11,8 +11,9 @@ from indexer.search.background import BACKGROUND
 from indexer.spaces import MODELS, Spaces
 from indexer.tagging.vectors import LABELS
 from indexer.verification.findings import Ledger
-from indexer.verification.folders import entries, is_abandoned, reason_of, take_away
+from indexer.verification.folders import entries, is_abandoned, take_away
 from storage.discarding import discard
+from storage.disk import reason_of
 from storage.records import SpaceRecord
 
 __all__ = ["check_models"]

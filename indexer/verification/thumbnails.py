@@ -15,10 +15,11 @@ from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.progress import OnStep, Watch
 from indexer.verification.findings import Ledger
-from indexer.verification.folders import entries, is_abandoned, reason_of, take_away
+from indexer.verification.folders import entries, is_abandoned, take_away
 from storage import lookup
 from storage.catalog import Catalog
 from storage.discarding import discard
+from storage.disk import reason_of
 from storage.filters import Filter
 
 __all__ = ["check_thumbnails"]

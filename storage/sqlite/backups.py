@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from storage.discarding import discard
-from storage.disk import flush_folder
+from storage.disk import flush
 from storage.errors import StorageError
 
 __all__ = ["ENDING", "back_up", "backups", "drop_backups", "is_due", "was_changed"]
@@ -60,7 +60,7 @@ def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | Non
         digest = _digest(aside)[:DIGITS]
         target = catalog.with_name(f"{catalog.name}.{label}-{stamp}-{digest}{ENDING}")
         os.replace(aside, target)
-        flush_folder(target.parent)
+        flush(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"no copy of {catalog} could be made ({error}); make room") from error
     finally:
