@@ -3,9 +3,9 @@
 The image tower is EfficientNet-Lite2 (Tan and Le, arXiv 1905.11946), which gives 1,280 features and a probability
 for each of the 1,000 ImageNet classes. The text tower is all-MiniLM-L6-v2 (Reimers and Gurevych, arXiv 1908.10084).
 Two linear heads bring pictures into the space of the texts, and the answer lies between theirs. One is ConSE (Norouzi
-et al., arXiv 1312.5650), the mean of the classes' text embeddings under their probabilities; the other was trained
-from there by CLIP's objective (Radford et al., arXiv 2103.00020) with both towers locked:
-`python -m examples.starter_head`.
+et al., arXiv 1312.5650), the mean of the classes' text embeddings under their probabilities, sharpened by what tells
+their names apart; the other was trained from ConSE by CLIP's objective (Radford et al., arXiv 2103.00020) with both
+towers locked: `python -m examples.starter_head`.
 """
 
 import hashlib
