@@ -158,6 +158,7 @@ def test_what_cannot_be_asked_is_one_line_and_the_page_lives_on(page: Page, url:
     for words, says in (
         ("/etc/passwd", "opens no files"),
         ("snow - snow", "cancel each other"),
+        ("0:cat", "every weight in '0:cat' is 0"),
         ("-", "nothing in the query"),
         ("http://127.0.0.1/a.jpg", "fetches no pictures from the web"),
     ):
