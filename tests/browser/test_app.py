@@ -234,3 +234,21 @@ def test_what_is_kept_of_a_question_has_none_of_its_picture(
     again = questions.recall(kept[0].token)
     assert again is not None
     assert [photo["name"] for photo in again.ask(library, 1).photos] == ["red.png"]
+
+
+def test_an_uploaded_picture_finds_itself_and_a_photo_of_the_library_only_others(
+    page: AppTest,
+    library: Library,
+    picture: MakePicture,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = picture("red.png", "red").read_bytes()
+    picture("blue.png", "blue")
+    library.build([photos], TINY)
+    page.query_params["q"] = f"photo:{library.search('red', 1)[0].photo_id}"
+    assert names(page.run()) == ["blue.png"]
+    del page.query_params["q"]
+    dropped = UploadedFile(UploadedFileRec("1", "red.png", "image/png", asked), FileURLs())
+    monkeypatch.setattr(bar, "_ask_picture", lambda: dropped)
+    assert names(page.run()) == ["red.png", "blue.png"]
