@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from search_ui import hearing
 from search_ui.exporting import LARGEST_ZIP
 from search_ui.questions import Page
 
@@ -46,15 +47,12 @@ def show_gallery(
     `viewed` is what is told of the photo that is open. `on_act` gets what a visitor wants done: a word under
     "do", the ids of photos, and what the deed needs besides.
     """
-    _gallery(
-        key=KEY,
-        data={
-            "token": token,
-            "total": page.total,
-            "photos": page.photos,
-            "relevant": page.relevant,
-            "viewer": viewed,
-            "largest": LARGEST_ZIP,
-        },
-        on_act_change=lambda: on_act(st.session_state[KEY].act),
-    )
+    data = {
+        "token": token,
+        "total": page.total,
+        "photos": page.photos,
+        "relevant": page.relevant,
+        "viewer": viewed,
+        "largest": LARGEST_ZIP,
+    }
+    hearing.draw(_gallery, KEY, data, act=on_act)
