@@ -15,7 +15,7 @@ from search_ui.literal import readable
 
 __all__ = ["Page", "Question", "item", "keep", "recall"]
 
-KEPT = 100
+KEPT = 2000
 NARROWEST, WIDEST = 0.6, 2.4
 """Width by height; what is beyond is cropped, or a panorama would leave no room for others."""
 
@@ -104,8 +104,10 @@ def keep(question: Question) -> str:
 
 
 def recall(token: str) -> Question | None:
-    """The question of a token, unless it was long ago."""
+    """The question of a token, unless it was last asked long ago."""
     with _keeping:
+        if token in _kept:
+            _kept.move_to_end(token)
         return _kept.get(token)
 
 

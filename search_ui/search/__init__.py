@@ -36,7 +36,7 @@ def page() -> None:
 def _draw(library: Library, wanted: Asked) -> None:
     status = library.status()
     space = wanted.space or opened.space()
-    filters.show(library, wanted.where)
+    filters.show(library, wanted.where, [str(root.path) for root in status.roots])
     upload = bar.ask(status, wanted, space)
     chips.show(library, wanted)
     question = Question(
