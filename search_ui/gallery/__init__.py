@@ -12,9 +12,9 @@ from search_ui.questions import Page
 
 __all__ = ["show_gallery"]
 
-KEY = "gallery"
+KEY, RENEWED = "gallery", "renewed"
 HERE = Path(__file__).parent
-SCRIPTS = ("tile", "layout", "paste", "selection", "region", "viewer", "gallery")
+SCRIPTS = ("tile", "layout", "paste", "selection", "region", "details", "viewer", "gallery")
 """In this order they make one script, since a component takes but one."""
 SHEETS = ("grid", "bar", "viewer")
 MARKUP = """
@@ -54,5 +54,13 @@ def show_gallery(
         "relevant": page.relevant,
         "viewer": viewed,
         "largest": LARGEST_ZIP,
+        "renewed": st.session_state.get(RENEWED, 0),
     }
-    hearing.draw(_gallery, KEY, data, act=on_act)
+    hearing.draw(_gallery, KEY, data, act=lambda what: _take(what, on_act))
+
+
+def _take(what: dict[str, Any], on_act: Callable[[dict[str, Any]], None]) -> None:
+    if what.get("do") == "renew":  # whatever is drawn is known to the server again
+        st.session_state[RENEWED] = what.get("number")
+    else:
+        on_act(what)
