@@ -21,12 +21,13 @@ class Gallery {
     this.watcher = new ResizeObserver(() => this.lay());
     this.watcher.observe(this.list);
     this.watcher.observe(this.scroller);
-    const paste = (event) => this.root.isConnected ? givePicture(event) : this.stop();
-    document.addEventListener("paste", paste);
+    this.trail = new Trail();
+    const takeNone = takePictures(() => this.root.isConnected);
     this.stop = () => {
+      this.trail.stop();
+      takeNone();
       this.watcher.disconnect();
       this.scroller.removeEventListener("scroll", look);
-      document.removeEventListener("paste", paste);
     };
   }
 
@@ -37,14 +38,18 @@ class Gallery {
     const beginning = JSON.stringify([data.token, data.total, data.photos]);
     if (beginning !== this.beginning) {
       const another = data.token !== this.token;
+      if (another) this.trail.leave(this);
       Object.assign(this, { beginning, token: data.token, total: data.total, relevant: data.relevant, failed: false });
       this.items = data.photos;
       this.offset = this.items.length;
       this.loading = null;
       this.forgotten = null;
       if (another) this.selection.clear();
+      const before = another && this.trail.before(this);
+      if (before) Object.assign(this, { items: before.items, offset: before.offset });
       if (another && this.width) this.scroller.scrollTop = 0;
       this.lay();
+      if (before) this.scroller.scrollTop = before.top;
     }
     this.viewer.update(data.viewer);
     if (this.forgotten === data.renewed) this.goOn();

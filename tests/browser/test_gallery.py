@@ -37,6 +37,18 @@ def test_scrolling_goes_on_to_the_last_photo_with_few_tiles_in_the_page(
     expect(first(page)).to_have_text(best)
 
 
+def test_back_leads_to_where_one_was(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 800, "height": 400})
+    visit(page, f"{url}/?q=animal")
+    scroll_to_end(page)
+    far = names(page).last.inner_text()
+    page.get_by_role("button", name=f"More like this: {far}").click()
+    expect(page.get_by_role("list", name="Parts of the search").get_by_text(far)).to_be_visible()
+    expect(page.get_by_role("button", name=f"Open {far}")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("button", name=f"Open {far}")).to_be_in_viewport()
+
+
 def test_a_button_shows_more_where_loading_failed(page: Page, url: str) -> None:
     page.route("**/results/**", lambda route: route.abort())
     visit(page, f"{url}/?q=animal")
