@@ -88,7 +88,7 @@ class Viewer {
     frame.style.setProperty("--most", `${Math.max(item.width, 320)}px`);
     frame.style.backgroundImage = item.name ? `url("${address(item, 320)}")` : "none";
     frame.querySelector("img")?.remove();
-    if (item.name) frame.prepend(make("img", { alt: item.name, draggable: false, src: address(item, 1600) }));
+    if (item.name) frame.prepend(make("img", { alt: item.name, draggable: false, src: address(item, 1600), onerror: lookForDoor }));
   }
 
   tellAll(data) {
