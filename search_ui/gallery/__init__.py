@@ -14,7 +14,17 @@ __all__ = ["show_gallery"]
 
 KEY, RENEWED = "gallery", "renewed"
 HERE = Path(__file__).parent
-SCRIPTS = ("tile", "layout", "paste", "selection", "region", "details", "viewer", "trail", "gallery")
+SCRIPTS = (
+    "tile",
+    "layout",
+    "paste",
+    "selection",
+    "region",
+    "details",
+    "viewer",
+    "trail",
+    "gallery",
+)
 """In this order they make one script, since a component takes but one."""
 SHEETS = ("grid", "bar", "viewer")
 MARKUP = """
