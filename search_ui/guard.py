@@ -43,7 +43,7 @@ POLICY = {
 HEADERS = {
     "Content-Security-Policy": "; ".join(f"{kind} {source}" for kind, source in POLICY.items()),
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, a form would come from nowhere: Origin: null
     "X-Content-Type-Options": "nosniff",
 }
 

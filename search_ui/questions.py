@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from indexer import Filter, Library, Photo, Query
 from indexer.results import Relevance
+from indexer.terms import PhotoOfLibrary
 from search_ui.address import EVERYTHING, Sort
 from search_ui.literal import readable
 
 __all__ = ["Page", "Question", "item", "keep", "recall"]
 
-KEPT = 100
+KEPT = 2000
 NARROWEST, WIDEST = 0.6, 2.4
 """Width by height; what is beyond is cropped, or a panorama would leave no room for others."""
 
@@ -62,6 +63,12 @@ class Question:
         """Whether anything is asked; else the newest photos are shown."""
         return bool(self.query.terms or self.more or self.upload)
 
+    @property
+    def _may_show_itself(self) -> bool:
+        """Whether one has an uploaded picture is worth telling; that one has a photo of the library is known."""
+        named = any(isinstance(term.what, PhotoOfLibrary) for term in self.query.terms)
+        return bool(self.upload) and not named
+
     def ask(self, library: Library, count: int, offset: int = 0) -> Page:
         """The photos from `offset` on. Raises what `Library.search` raises."""
         if not self.is_asked:
@@ -79,6 +86,7 @@ class Question:
             sort=self.sort,
             more=self.more,
             less=self.less,
+            include_self=self._may_show_itself,
         )
         took = time.perf_counter() - started
         hits = [item(hit.photo, hit.score, hit.relevance) for hit in answer]
@@ -96,8 +104,10 @@ def keep(question: Question) -> str:
 
 
 def recall(token: str) -> Question | None:
-    """The question of a token, unless it was long ago."""
+    """The question of a token, unless it was last asked long ago."""
     with _keeping:
+        if token in _kept:
+            _kept.move_to_end(token)
         return _kept.get(token)
 
 

@@ -189,6 +189,9 @@ def test_queries_that_cannot_be_asked_say_why(
 ) -> None:
     with pytest.raises(QueryError, match="cancel each other out"):
         colours.search("red - red")
+    with pytest.raises(QueryError, match="every weight in '0:red' is 0"):
+        colours.search("0:red")
+    assert colours.search("red + 0:blue")[0].path.name == colours.search("red")[0].path.name
     with pytest.raises(QueryError, match=r"missing\.jpg is not a picture that is there"):
         colours.search(Query.image(photos / "missing.jpg"))
     (tmp_path / "text.jpg").write_text("no picture")

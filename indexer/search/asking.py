@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexer.embedders.base import Embedder, Notify
-from indexer.errors import NoTextError, UsageError
+from indexer.errors import NoTextError, QueryError, UsageError
 from indexer.indexes import Indexes
 from indexer.kept import Kept
 from indexer.pictures.viewer import Viewer
@@ -54,10 +54,12 @@ class Asking:
         notify: Notify,
     ) -> Answer:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
+        if query.terms and not _asks(query):
+            raise QueryError(f"every weight in {str(query)!r} is 0, which asks nothing; change one")
         allowed = self.kept.get(view.change_seq(), where, lambda: _allowed(view, where))
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
         for (space, weight), part in _shared_out(view, query, named):
-            if query.terms and not part.terms:
+            if query.terms and not _asks(part):
                 notices.append(f"space {space.name} has no part in this query")
                 continue
             index = self.indexes.at(view, space)
@@ -109,6 +111,11 @@ class Asking:
 
     def _embedder(self, space: SpaceRecord, notify: Notify) -> Callable[[], Embedder]:
         return lambda: self.spaces.embedder(space, notify)
+
+
+def _asks(query: Query) -> bool:
+    """Whether any term has a weight; the others say nothing of where to look."""
+    return any(term.weight for term in query.terms)
 
 
 def _shared_out(

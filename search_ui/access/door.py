@@ -1,11 +1,13 @@
 """The door of a page that has a password: to whoever is not known nothing is served, and no socket opened."""
 
+import re
 import time
 from collections import OrderedDict
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +19,8 @@ __all__ = ["COOKIE", "LEAVE", "Door", "refuse"]
 COOKIE = "glimpse_pass"
 ENTER, LEAVE = "/enter", "/leave"
 PAGE = Path(__file__).with_name("door.html").read_text(encoding="utf-8")
+OWN = re.compile(r"/(?![/\\])[!-~]*")
+"""A second slash, of either kind, would begin another machine's name; browsers pass over blanks before it."""
 MOST_BYTES = 4096
 """Of what is sent with a password."""
 TRIES, FORGIVEN_S = 5, 60.0
@@ -52,26 +56,29 @@ class Door:
         elif known:
             await self._app(scope, receive, send)
         else:
-            await _ask(401)(scope, receive, send)
+            await _ask(401, back=_asked_for(scope))(scope, receive, send)
 
     async def _enter(self, request: Request) -> Response:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return _ask(403, "Only this page may send a password here.")
         address = request.client.host if request.client else ""
+        back = _own(request.query_params.get("back", ""))
         if self._is_barred(address):
-            return _ask(429, "Too many wrong passwords; wait a minute.", {"Retry-After": "60"})
+            return _ask(
+                429, "Too many wrong passwords; wait a minute.", {"Retry-After": "60"}, back
+            )
         password = await _password(request)
         if password is None:
-            return _ask(413, "That is too long for a password.")
+            return _ask(413, "That is too long for a password.", back=back)
         # Counted before it is tried: those that come at once are no way round the limit.
         self._count(address)
         if not await run_in_threadpool(self._lock.fits, password):
-            return _ask(401, "This is not the password.")
+            return _ask(401, "This is not the password.", back=back)
         self._wrong.pop(address, None)
-        return self._let_in(request)
+        return self._let_in(request, back)
 
-    def _let_in(self, request: Request) -> Response:
-        answer = RedirectResponse("/", 303, FRESH)
+    def _let_in(self, request: Request, back: str) -> Response:
+        answer = RedirectResponse(back, 303, FRESH)
         answer.set_cookie(
             COOKIE,
             self._lock.pass_for(),
@@ -104,9 +111,24 @@ async def _password(request: Request) -> str | None:
     return parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("password", [""])[0]
 
 
-def _ask(status: int, message: str = "", headers: dict[str, str] | None = None) -> Response:
+def _ask(
+    status: int, message: str = "", headers: dict[str, str] | None = None, back: str = "/"
+) -> Response:
     wrong = f'<p role="alert">{message}</p>' if message else ""
-    return HTMLResponse(PAGE.replace("{message}", wrong), status, FRESH | (headers or {}))
+    page = PAGE.replace("{message}", wrong).replace("{back}", quote(back, safe=""))
+    return HTMLResponse(page, status, FRESH | (headers or {}))
+
+
+def _asked_for(scope: Scope) -> str:
+    """Where the door stands in the way, so that one comes there in the end."""
+    if scope["path"] == ENTER:
+        return "/"
+    return _own(str(URL(scope=scope).replace(scheme="", netloc="")))
+
+
+def _own(address: str) -> str:
+    """An address, if it is one of this page and of no other; else the first page's."""
+    return address if OWN.fullmatch(address) else "/"
 
 
 def _leave(scope: Scope) -> Response:

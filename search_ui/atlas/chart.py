@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from indexer import Photo, PhotoMap
+from search_ui import hearing
 from search_ui.literal import readable
 from search_ui.pictures import EDGES, address
 
@@ -40,11 +41,12 @@ def show_chart(
 ) -> None:
     """Draw a map; `chosen` are the ids that stand out."""
     data = points | {"selected": list(chosen)}
-    _chart(
-        key=KEY,
-        data=data,
-        on_open_change=lambda: on_open(int(st.session_state[KEY].open)),
-        on_chosen_change=lambda: on_choose([int(id) for id in st.session_state[KEY].chosen or ()]),
+    hearing.draw(
+        _chart,
+        KEY,
+        data,
+        open=lambda photo_id: on_open(int(photo_id)),
+        chosen=lambda ids: on_choose([int(id) for id in ids or ()]),
     )
 
 

@@ -6,14 +6,25 @@ from typing import Any
 
 import streamlit as st
 
+from search_ui import hearing
 from search_ui.exporting import LARGEST_ZIP
 from search_ui.questions import Page
 
 __all__ = ["show_gallery"]
 
-KEY = "gallery"
+KEY, RENEWED = "gallery", "renewed"
 HERE = Path(__file__).parent
-SCRIPTS = ("tile", "layout", "paste", "selection", "region", "viewer", "gallery")
+SCRIPTS = (
+    "tile",
+    "layout",
+    "paste",
+    "selection",
+    "region",
+    "details",
+    "viewer",
+    "trail",
+    "gallery",
+)
 """In this order they make one script, since a component takes but one."""
 SHEETS = ("grid", "bar", "viewer")
 MARKUP = """
@@ -46,15 +57,20 @@ def show_gallery(
     `viewed` is what is told of the photo that is open. `on_act` gets what a visitor wants done: a word under
     "do", the ids of photos, and what the deed needs besides.
     """
-    _gallery(
-        key=KEY,
-        data={
-            "token": token,
-            "total": page.total,
-            "photos": page.photos,
-            "relevant": page.relevant,
-            "viewer": viewed,
-            "largest": LARGEST_ZIP,
-        },
-        on_act_change=lambda: on_act(st.session_state[KEY].act),
-    )
+    data = {
+        "token": token,
+        "total": page.total,
+        "photos": page.photos,
+        "relevant": page.relevant,
+        "viewer": viewed,
+        "largest": LARGEST_ZIP,
+        "renewed": st.session_state.get(RENEWED, 0),
+    }
+    hearing.draw(_gallery, KEY, data, act=lambda what: _take(what, on_act))
+
+
+def _take(what: dict[str, Any], on_act: Callable[[dict[str, Any]], None]) -> None:
+    if what.get("do") == "renew":  # whatever is drawn is known to the server again
+        st.session_state[RENEWED] = what.get("number")
+    else:
+        on_act(what)

@@ -7,7 +7,10 @@ class Gallery {
     this.root = root;
     this.list = root.querySelector("ul");
     this.button = root.querySelector(".more");
-    this.button.onclick = () => this.load();
+    this.button.onclick = () => {
+      this.renewed = false;
+      this.load();
+    };
     this.tiles = new Map();
     this.items = [];
     this.selection = new Selection(root.querySelector(".bar"), (what) => this.act(what), () => this.mark());
@@ -18,12 +21,13 @@ class Gallery {
     this.watcher = new ResizeObserver(() => this.lay());
     this.watcher.observe(this.list);
     this.watcher.observe(this.scroller);
-    const paste = (event) => this.root.isConnected ? givePicture(event) : this.stop();
-    document.addEventListener("paste", paste);
+    this.trail = new Trail();
+    const takeNone = takePictures(() => this.root.isConnected);
     this.stop = () => {
+      this.trail.stop();
+      takeNone();
       this.watcher.disconnect();
       this.scroller.removeEventListener("scroll", look);
-      document.removeEventListener("paste", paste);
     };
   }
 
@@ -34,15 +38,21 @@ class Gallery {
     const beginning = JSON.stringify([data.token, data.total, data.photos]);
     if (beginning !== this.beginning) {
       const another = data.token !== this.token;
+      if (another) this.trail.leave(this);
       Object.assign(this, { beginning, token: data.token, total: data.total, relevant: data.relevant, failed: false });
       this.items = data.photos;
       this.offset = this.items.length;
       this.loading = null;
+      this.forgotten = null;
       if (another) this.selection.clear();
+      const before = another && this.trail.before(this);
+      if (before) Object.assign(this, { items: before.items, offset: before.offset });
       if (another && this.width) this.scroller.scrollTop = 0;
       this.lay();
+      if (before) this.scroller.scrollTop = before.top;
     }
     this.viewer.update(data.viewer);
+    if (this.forgotten === data.renewed) this.goOn();
   }
 
   lay() {
@@ -55,6 +65,7 @@ class Gallery {
     this.list.style.height = `${this.layout.height}px`;
     this.button.hidden = this.complete;
     this.draw();
+    this.viewer.settle();
   }
 
   draw() {
@@ -70,6 +81,15 @@ class Gallery {
     this.forget(wanted);
     this.show(wanted);
     if (!this.complete && !this.failed && this.layout.height - end < AHEAD) this.load();
+  }
+
+  // Scroll as far as it takes to see a photo.
+  reveal(id) {
+    const place = this.places?.get(id);
+    const row = this.layout?.rows.find((row) => row.tiles.some((tile) => tile.index === place));
+    if (!row || this.tiles.has(id)) return;
+    this.scroller.scrollTop += this.list.getBoundingClientRect().top + row.top - this.scroller.clientHeight / 3;
+    this.draw();
   }
 
   forget(wanted) {
@@ -130,11 +150,14 @@ class Gallery {
     let photos = null;
     try {
       const answer = await fetch(`/results/${token}?offset=${this.offset}&count=${MORE}`);
+      if (answer.status === 401) return location.reload(); // one has signed out elsewhere, and finds the door
+      if (answer.status === 404 && token === this.token && !this.renewed) return this.renew();
       if (answer.ok) photos = (await answer.json()).photos;
     } catch { /* the button is the way to try again */ }
     if (token !== this.token) return;
     this.loading = null;
     this.failed = photos === null;
+    this.renewed &&= this.failed;
     this.button.textContent = this.failed ? "Show more (it failed; try again)" : "Show more";
     if (!photos) return;
     this.offset += photos.length;
@@ -142,6 +165,19 @@ class Gallery {
     this.items = this.items.concat(photos.filter((item) => !known.has(item.id)));
     if (!photos.length) this.total = this.offset;
     this.lay();
+  }
+
+  // The server keeps only so many questions; one that it has forgotten it learns again as the page is drawn.
+  renew() {
+    this.renewed = true;
+    this.forgotten = Date.now();
+    this.act({ do: "renew", number: this.forgotten });
+  }
+
+  goOn() {
+    this.forgotten = null;
+    this.loading = null;
+    this.load();
   }
 }
 

@@ -3,8 +3,8 @@
 const SIDES = ["Left", "Top", "Width", "Height"];
 
 class Region {
-  constructor(frame, onSearch) {
-    Object.assign(this, { frame, on: false });
+  constructor(frame, onSearch, onStop) {
+    Object.assign(this, { frame, onStop, on: false });
     this.box = make("div", { className: "box", hidden: true });
     frame.append(this.box);
     this.inputs = SIDES.map((side) => make("input", { type: "number", min: 0, max: 100, step: 1, label: `${side} in percent` }));
@@ -31,6 +31,7 @@ class Region {
   stop() {
     this.on = false;
     this.reveal();
+    this.onStop();
   }
 
   reveal() {

@@ -42,7 +42,10 @@ function drawTile(item, on) {
   );
   if (item.relevance) tile.querySelector(".score").title = `This is ${item.relevance} what you meant`.replace("maybe", "perhaps");
   tile.classList.add(item.relevance || "ungraded");
-  image.onerror = () => tile.classList.add("missing");
+  image.onerror = () => {
+    tile.classList.add("missing");
+    lookForDoor();
+  };
   image.srcset = `${address(item, 320)}, ${address(item, 640)} 2x`;
   image.src = address(item, 320);
   tile.querySelector(".open").onclick = (event) =>
@@ -50,6 +53,14 @@ function drawTile(item, on) {
   tile.querySelector(".pick").onclick = (event) => on.pick(item, event.shiftKey, event.target.checked);
   tile.querySelector(".like").onclick = () => on.like(item);
   return tile;
+}
+
+// A picture does not say why it is not there: where one has signed out elsewhere, the page drawn anew is the door.
+let looking = null;
+function lookForDoor() {
+  looking ??= fetch("/_stcore/health")
+    .then((answer) => answer.status === 401 && location.reload(), () => {})
+    .finally(() => (looking = null));
 }
 
 function placeTile(tile, { left, top, width, height }) {

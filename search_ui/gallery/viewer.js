@@ -1,5 +1,6 @@
 // One photo over the whole window, with what is known of it. It opens at once, and the facts follow from the server.
 
+const SOUGHT = 5000; // photos among which the one of a link is looked for
 const PATIENCE = 5000; // ms until the address is believed again, should an answer to a step be lost
 
 class Viewer {
@@ -7,7 +8,7 @@ class Viewer {
     Object.assign(this, { dialog, gallery, act, item: null, wanted: undefined });
     this.frame = make("div", { className: "frame" });
     this.details = make("div", { className: "details" });
-    this.region = new Region(this.frame, (box) => this.leave({ do: "region", ids: [this.item.id], box }));
+    this.region = new Region(this.frame, (box) => this.leave({ do: "region", ids: [this.item.id], box }), () => this.keepFocus());
     this.before = make("button", { className: "turn before", label: "Previous", onclick: () => this.turn(-1) }, icon("before"));
     this.after = make("button", { className: "turn after", label: "Next", onclick: () => this.turn(1) }, icon("after"));
     const close = make("button", { className: "round close", label: "Close", title: "Close", onclick: () => this.close() }, icon("close"));
@@ -17,7 +18,8 @@ class Viewer {
     this.stage = make("div", { className: "stage" }, this.before, this.frame, this.after);
     dialog.replaceChildren(this.stage, side);
     dialog.addEventListener("cancel", (event) => { event.preventDefault(); this.escape(); });
-    dialog.addEventListener("keydown", (event) => this.press(event));
+    const press = (event) => dialog.isConnected ? this.press(event) : document.removeEventListener("keydown", press);
+    document.addEventListener("keydown", press); // also where nothing in the dialog has the focus
   }
 
   buttons() {
@@ -39,8 +41,9 @@ class Viewer {
   // What the address says, unless it is about to change to what was asked for last.
   update(data) {
     const id = data?.id ?? null;
-    if (this.wanted !== undefined && id !== this.wanted && Date.now() - this.since < PATIENCE) return;
+    if (id !== this.wanted && this.isWaiting()) return;
     this.wanted = undefined;
+    if (this.turned && this.dialog.open && id !== null) return this.tellTurn();
     if (id === null) return this.hide();
     if (id !== this.item?.id || !this.dialog.open) this.show(data.item);
     this.tellAll(data);
@@ -54,12 +57,28 @@ class Viewer {
     this.heading.textContent = item.name;
     this.actions.hidden = !item.name;
     this.draw();
-    const [place, all] = [this.place(), this.gallery.items];
-    this.before.disabled = place < 1;
-    this.after.disabled = place < 0 || place + 1 >= all.length;
     if (!this.dialog.open) this.dialog.showModal();
+    this.settle();
+    const [place, all] = [this.place(), this.gallery.items];
     for (const near of [all[place + 1], all[place - 1]]) if (place >= 0 && near) new Image().src = address(near, 1600);
-    if (place >= 0 && place + 12 > all.length && !this.gallery.complete) this.gallery.load();
+  }
+
+  // Where it stands among the others, of which more may have come.
+  settle() {
+    if (!this.dialog.open) return;
+    const [place, loaded] = [this.place(), this.gallery.items.length];
+    this.before.disabled = place < 1;
+    this.after.disabled = place < 0 || place + 1 >= loaded;
+    this.keepFocus();
+    const wants = place < 0 ? this.item.name && loaded < SOUGHT : place + 12 > loaded;
+    if (wants && !this.gallery.complete && !this.gallery.failed) this.gallery.load();
+  }
+
+  // What had the focus may be gone, hidden or shut by now.
+  keepFocus() {
+    const focused = this.dialog.getRootNode().activeElement;
+    const lost = !this.dialog.contains(focused) || focused.disabled || focused.closest("[hidden]");
+    if (this.dialog.open && lost) this.heading.focus({ preventScroll: true });
   }
 
   draw() {
@@ -69,7 +88,7 @@ class Viewer {
     frame.style.setProperty("--most", `${Math.max(item.width, 320)}px`);
     frame.style.backgroundImage = item.name ? `url("${address(item, 320)}")` : "none";
     frame.querySelector("img")?.remove();
-    if (item.name) frame.prepend(make("img", { alt: item.name, draggable: false, src: address(item, 1600) }));
+    if (item.name) frame.prepend(make("img", { alt: item.name, draggable: false, src: address(item, 1600), onerror: lookForDoor }));
   }
 
   tellAll(data) {
@@ -82,8 +101,16 @@ class Viewer {
     for (const [name, value] of Object.entries(data.facts)) {
       facts.append(make("dt", { textContent: name }), make("dd", { textContent: value }));
     }
+    const typed = this.details.querySelector(".tagging input");
+    const goesOn = typed && typed === this.details.getRootNode().activeElement;
     this.details.replaceChildren(facts, ...tagList(data.tags, (what) => this.tell({ ...what, ids: [data.id] })),
       ...(data.place ? [worldMap(data.place)] : []), make("code", { className: "path", textContent: data.path }));
+    const tagging = this.details.querySelector(".tagging input");
+    if (goesOn && tagging) {
+      tagging.value = typed.value;
+      tagging.focus({ preventScroll: true });
+    }
+    this.keepFocus();
   }
 
   place() {
@@ -92,19 +119,36 @@ class Viewer {
 
   turn(step) {
     const next = this.gallery.items[this.place() + step];
-    if (this.place() >= 0 && next) this.open(next);
+    if (this.place() < 0 || !next) return;
+    this.show(next);
+    this.turned = true;
+    if (!this.isWaiting()) this.tellTurn();
+  }
+
+  // A photo that is turned to takes the place of the one before, so that closing is one step back. One at a time is on
+  // its way: an answer to an earlier one would be a step of its own.
+  tellTurn() {
+    this.turned = false;
+    const { id } = this.item;
+    history.replaceState({}, "", location.href.replace(/([?&]photo=)\d+/, `$1${id}`));
+    this.tell({ do: "open", ids: [id] }, id);
+  }
+
+  isWaiting() {
+    return this.wanted !== undefined && Date.now() - this.since < PATIENCE;
   }
 
   press(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || event.target.tagName === "INPUT" || event.altKey || event.ctrlKey || event.metaKey) return;
+    const typing = event.composedPath()[0].matches?.("input, textarea, select");
+    if (!step || !this.dialog.open || typing || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     this.turn(step);
   }
 
   escape() {
-    if (this.region.on) this.region.stop();
-    else this.close();
+    if (!this.region.on) return this.close();
+    this.region.stop();
   }
 
   close() {
@@ -117,7 +161,9 @@ class Viewer {
   }
 
   hide() {
+    this.turned = false;
     if (this.dialog.open) this.dialog.close();
+    if (this.item) this.gallery.reveal(this.item.id);
     const tile = this.gallery.tiles.get(this.item?.id);
     this.item = null;
     tile?.querySelector(".open").focus({ preventScroll: false });
@@ -129,31 +175,9 @@ class Viewer {
   }
 
   async copyPath() {
-    await navigator.clipboard.writeText(this.path ?? "");
-    this.copy.lastChild.textContent = "Copied";
+    const copied = await copyText(this.path ?? "", this.dialog).then(() => true, () => false);
+    this.copy.focus();
+    this.copy.lastChild.textContent = copied ? "Copied" : "It could not be copied";
     setTimeout(() => (this.copy.lastChild.textContent = "Copy path"), 1500);
   }
-}
-
-function tagList(tags, tell) {
-  if (!tags) return [];
-  const list = make("ul", { className: "tags", label: "Tags" });
-  for (const tag of tags) {
-    const title = tag.by_hand ? "Added by hand" : `${Math.round(tag.confidence * 100)} % sure`;
-    const remove = make("button", { label: `Remove the tag ${tag.label}`, onclick: () => tell({ do: "untag", label: tag.label }) }, icon("close"));
-    list.append(make("li", { title }, make("span", { textContent: tag.label }), remove));
-  }
-  return [...(tags.length ? [list] : []), tagForm((label) => tell({ do: "tag", label }))];
-}
-
-// Drawn from what the page's own server has; a map of the web is opened only by who follows the link.
-function worldMap([latitude, longitude]) {
-  const [north, east] = [latitude.toFixed(5), longitude.toFixed(5)];
-  const [x, y] = [(longitude + 180) / 3.6, (90 - latitude) / 1.8];
-  const dot = make("span", { className: "dot" });
-  dot.style.cssText = `left:${x}%;top:${y}%`;
-  const world = make("div", { className: "world", role: "img", label: "Where it was taken, on a map of the world" },
-    make("div", { className: "land" }), dot);
-  const href = `https://www.openstreetmap.org/?mlat=${north}&mlon=${east}#map=12/${north}/${east}`;
-  return make("div", {}, world, make("a", { href, target: "_blank", rel: "noreferrer noopener", textContent: "Open in OpenStreetMap" }));
 }

@@ -19,7 +19,7 @@ __all__ = ["page"]
 
 FIRST = 24
 """Photos that come with the page; the browser asks for more of them as it is scrolled."""
-SORT, RELEVANT = "sort", "relevant"
+SORT, AGE, RELEVANT = "sort", "age", "relevant"
 
 
 def page() -> None:
@@ -36,7 +36,7 @@ def page() -> None:
 def _draw(library: Library, wanted: Asked) -> None:
     status = library.status()
     space = wanted.space or opened.space()
-    filters.show(library, wanted.where)
+    filters.show(library, wanted.where, [str(root.path) for root in status.roots])
     upload = bar.ask(status, wanted, space)
     chips.show(library, wanted)
     question = Question(
@@ -57,6 +57,8 @@ def _draw(library: Library, wanted: Asked) -> None:
             show_line(_line(answer, question))
         if question.is_asked:
             _ask_order(wanted)
+        elif answer.total > 1:
+            _ask_age(wanted)
     acts.show_notice_once()
     for notice in answer.notices:
         show_notice(notice)
@@ -109,6 +111,22 @@ def _ask_order(wanted: Asked) -> None:
         on_change=lambda: change(relevant=st.session_state[RELEVANT]),
         disabled=wanted.sort != SORTS[0],
         help="By date, only what is relevant is shown" if wanted.sort != SORTS[0] else None,
+        width="content",
+    )
+
+
+def _ask_age(wanted: Asked) -> None:
+    """The order where nothing is asked; the newest first is as usual, and no part of the address."""
+    st.session_state[AGE] = "oldest" if wanted.sort == "oldest" else "newest"
+    st.segmented_control(
+        "Sort",
+        SORTS[1:],
+        key=AGE,
+        format_func=str.capitalize,
+        label_visibility="collapsed",
+        on_change=lambda: change(
+            sort="oldest" if st.session_state[AGE] == "oldest" else SORTS[0], photo=None
+        ),
         width="content",
     )
 

@@ -1,5 +1,7 @@
 """The search bar: words, a picture, the space; and the query that they make together."""
 
+import secrets
+
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -49,7 +51,7 @@ def see(library: Library, upload: UploadedFile, space: str | None) -> Query:
 
 def forget_upload() -> None:
     """Take the picture off the bar: with the key it is forgotten, and Streamlit offers no other way."""
-    st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
+    st.session_state[UPLOADS] = secrets.token_hex(4)
 
 
 def show_examples() -> None:
@@ -66,7 +68,8 @@ def _go_home() -> None:
 
 
 def _ask_picture() -> UploadedFile | None:
-    key = f"picture-{st.session_state.setdefault(UPLOADS, 0)}"
+    # A tab may outlive its session, which alone has the picture: of another session the place is another, and empty.
+    key = f"picture-{st.session_state.setdefault(UPLOADS, secrets.token_hex(4))}"
     return st.file_uploader(
         "Search by a picture",
         type="image",

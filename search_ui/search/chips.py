@@ -9,6 +9,7 @@ import streamlit as st
 
 from indexer import Filter, Library, Query
 from indexer.errors import QueryError
+from search_ui import hearing
 from search_ui.address import EVERYTHING, Asked, asked, change
 from search_ui.literal import readable
 from search_ui.pictures import EDGES, address
@@ -46,11 +47,7 @@ def show(library: Library, wanted: Asked) -> None:
     """Draw the chips, where there is more to tell than the words in the bar."""
     parts = [*_terms(library, wanted.q), *_marks(library, wanted), *_filters(wanted.where)]
     if parts:
-        _chips(
-            key=KEY,
-            data={"chips": parts},
-            on_change_change=lambda: _change(st.session_state[KEY].change),
-        )
+        hearing.draw(_chips, KEY, {"chips": parts}, change=_change)
 
 
 def step(weight: float, up: bool) -> float:

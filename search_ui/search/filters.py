@@ -1,7 +1,7 @@
 """The filters at the side, with how many photos each choice leaves."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,11 +14,11 @@ from search_ui.address import EVERYTHING, asked, change
 from search_ui.literal import readable, show_error
 from search_ui.opened import config
 from search_ui.search.counting import counting
+from search_ui.search.folders import shortened
 
 __all__ = ["show"]
 
 CHOICES = {
-    "folder": "Folder",
     "camera": "Camera",
     "lens": "Lens",
     "format": "Format",
@@ -37,8 +37,8 @@ DAY = datetime.timedelta(days=1)
 Counts = Mapping[str, int]
 
 
-def show(library: Library, where: Filter) -> None:
-    """Draw them as the address says."""
+def show(library: Library, where: Filter, roots: Sequence[str]) -> None:
+    """Draw them as the address says; `roots` are what the folders are in."""
     # Most filters are not set, and the counts are then the same.
     counted = cache(counting(library).of)
     with st.sidebar:
@@ -46,6 +46,8 @@ def show(library: Library, where: Filter) -> None:
         until = _date(where.before)
         _day("after", "From", _date(where.after), lambda day: day)
         _day("before", "Until", until - DAY if until else None, lambda day: day + DAY)
+        folders = _counts(counted, where, "folder")
+        _choice("folder", "Folder", folders, where.folder, lambda path: shortened(path, roots))
         for name, label in CHOICES.items():
             _choice(name, label, _counts(counted, where, name), getattr(where, name))
         _rating(_counts(counted, where, "min_rating", "rating"), where.min_rating)
@@ -129,14 +131,21 @@ def _date(text: str | None) -> datetime.date | None:
     return min(max(found, FIRST_DAY), LAST_DAY)
 
 
-def _choice(name: str, label: str, counts: Counts, value: str | None) -> None:
+def _choice(
+    name: str, label: str, counts: Counts, value: str | None, called: Callable[[str], str] = str
+) -> None:
     options = [*counts, *([value] if value and value not in counts else [])]
     if options:
-        _select(label, options, counts, _key(name, value), _set(name))
+        _select(label, options, counts, _key(name, value), _set(name), called)
 
 
 def _select(
-    label: str, options: list[str], counts: Counts, key: str, take: Callable[[], None]
+    label: str,
+    options: list[str],
+    counts: Counts,
+    key: str,
+    take: Callable[[], None],
+    called: Callable[[str], str] = str,
 ) -> None:
     st.selectbox(
         label,
@@ -144,14 +153,14 @@ def _select(
         key=key,
         index=None,
         placeholder="Any",
-        format_func=lambda value: _counted(value, counts),
+        format_func=lambda value: _counted(value, counts, called),
         on_change=take,
     )
 
 
-def _counted(value: str, counts: Counts) -> str:
-    count = counts.get(value)
-    return readable(value) if count is None else f"{readable(value)} ({count:,})"
+def _counted(value: str, counts: Counts, called: Callable[[str], str] = str) -> str:
+    count, name = counts.get(value), readable(called(value))
+    return name if count is None else f"{name} ({count:,})"
 
 
 def _rating(counts: Counts, stars: int | None) -> None:

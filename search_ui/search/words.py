@@ -7,6 +7,7 @@ import streamlit as st
 
 from indexer import Query
 from indexer.errors import QueryError
+from search_ui import hearing
 from search_ui.address import MAX_WORDS, change
 
 __all__ = ["ask_words"]
@@ -27,11 +28,8 @@ _words = st.components.v2.component(
 
 def ask_words(words: str) -> None:
     """Draw the field with the words of the address, unless it is being typed in."""
-    _words(
-        key=KEY,
-        data={"q": words, "heard": st.session_state.get(HEARD, 0), "hint": HINT},
-        on_told_change=lambda: _take(st.session_state[KEY].told),
-    )
+    data = {"q": words, "heard": st.session_state.get(HEARD, 0), "hint": HINT}
+    hearing.draw(_words, KEY, data, told=_take)
 
 
 def _take(told: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The page's script, run by Streamlit's own test harness: what it sends, with no browser."""
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from indexer.terms import Picture
 from search_ui import app, exporting, opened, questions
 from search_ui.search import bar
 from search_ui.search.facts import facts
+from search_ui.search.folders import shortened
 from search_ui.sources import check_sources
 from storage.homes import CATALOG
 from tests.conftest import MakePicture
@@ -234,3 +236,87 @@ def test_what_is_kept_of_a_question_has_none_of_its_picture(
     again = questions.recall(kept[0].token)
     assert again is not None
     assert [photo["name"] for photo in again.ask(library, 1).photos] == ["red.png"]
+
+
+def test_an_uploaded_picture_finds_itself_and_a_photo_of_the_library_only_others(
+    page: AppTest,
+    library: Library,
+    picture: MakePicture,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = picture("red.png", "red").read_bytes()
+    picture("blue.png", "blue")
+    library.build([photos], TINY)
+    page.query_params["q"] = f"photo:{library.search('red', 1)[0].photo_id}"
+    assert names(page.run()) == ["blue.png"]
+    del page.query_params["q"]
+    dropped = UploadedFile(UploadedFileRec("1", "red.png", "image/png", asked), FileURLs())
+    monkeypatch.setattr(bar, "_ask_picture", lambda: dropped)
+    assert names(page.run()) == ["red.png", "blue.png"]
+
+
+def test_a_question_that_is_asked_on_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "KEPT", 2)
+    scrolled, left, new = (
+        questions.keep(questions.Question(Query.text(words))) for words in ("a", "b", "c")
+    )
+    assert questions.recall(scrolled) is None
+    assert questions.recall(left) is not None
+    questions.keep(questions.Question(Query.text("d")))
+    assert questions.recall(left) is not None
+    assert questions.recall(new) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("no photo passes; ask for less", "No photo passes; ask for less"),
+        ("/etc/passwd is a file", "/etc/passwd is a file"),
+        ("red.jpg is no picture", "red.jpg is no picture"),
+        ("file:///a is not there", "file:///a is not there"),
+        ("", ""),
+    ],
+)
+def test_a_message_begins_with_a_capital_but_a_path_as_it_is(message: str, shown: str) -> None:
+    page = AppTest.from_function(show_error_of, args=(message,)).run()
+    assert f">{shown}<" in said(page)
+
+
+def show_error_of(message: str) -> None:
+    from search_ui.literal import show_error
+
+    show_error(message)
+
+
+@pytest.mark.parametrize(
+    ("folder", "roots", "shown"),
+    [
+        ("/home/ada/photos/2023/rome", ["/home/ada/photos"], "photos/2023/rome"),
+        ("/home/ada/photos", ["/home/ada/photos", "/home/ada"], "photos"),
+        ("/home/ada/photos2", ["/home/ada/photos"], "/home/ada/photos2"),
+        ("/a/photos/x", ["/a/photos", "/b/photos"], "/a/photos/x"),
+        ("/x", ["/"], "/x"),
+    ],
+)
+def test_a_folder_is_listed_from_its_root_on(folder: str, roots: list[str], shown: str) -> None:
+    assert shortened(folder, roots) == shown
+
+
+def test_the_folder_filter_names_what_tells_folders_apart(
+    page: AppTest, library: Library, picture: MakePicture, photos: Path
+) -> None:
+    (photos / "rome").mkdir()
+    picture("rome/red.png", "red")
+    picture("blue.png", "blue")
+    library.build([photos], TINY)
+    folders = next(box for box in page.run().sidebar.selectbox if box.label == "Folder")
+    assert set(folders.options) == {f"{photos.name} (1)", f"{photos.name}/rome (1)"}
+
+
+def test_no_land_reaches_round_the_world() -> None:
+    drawing = (Path(app.__file__).parent / "gallery" / "world.svg").read_text()
+    for outline in drawing.partition(' d="')[2].partition('"')[0].split("z"):
+        steps = re.findall(r"l(-?[\d.]+),?(-?[\d.]+)", outline)
+        level = all(abs(float(across)) < 90 for across, _ in steps)
+        assert level or "l-360,0" in outline, "only along the edge below the South Pole"

@@ -1,6 +1,7 @@
 """A page with a password: who comes in, and what stays shut."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -197,6 +198,53 @@ def test_an_empty_password_takes_it_away(locked: Path, tmp_path: Path) -> None:
     assert read_lock(folder) is None
 
 
+@pytest.mark.parametrize("path", ["?q=bird%20%26%20x&photo=131", "library?q=%22%3E%3Cb%3E"])
+def test_whoever_comes_in_finds_what_was_asked_for(url: str, path: str) -> None:
+    form = re.search(rb'action="([^"]*)"', answer(f"{url}/{path}")[2])
+    assert form is not None
+    for password, code in (("wrong guess", 401), (PASSWORD, 303)):
+        data = urllib.parse.urlencode({"password": password}).encode()
+        status, told, page = answer(f"{url}{form[1].decode()}", data)
+        assert status == code
+        assert status == 303 or form[0] in page
+    assert told["Location"] == f"/{path}"
+
+
+@pytest.mark.parametrize(
+    "back", ["//example.com", "/\\example.com", "/\t/example.com", "http://example.com", "", "x"]
+)
+def test_nobody_is_led_elsewhere_from_the_door(url: str, back: str) -> None:
+    data = urllib.parse.urlencode({"password": PASSWORD}).encode()
+    told = answer(f"{url}/enter?{urllib.parse.urlencode({'back': back})}", data)[1]
+    assert told["Location"] == "/"
+
+
+@pytest.mark.browser
+def test_a_visitor_comes_in_from_another_machine(
+    locked: Path, tmp_path: Path, context: "BrowserContext"
+) -> None:
+    from playwright.sync_api import expect
+
+    with serving(locked, tmp_path / "log", "--host", "0.0.0.0") as url:
+        page = context.new_page()
+        page.goto(url.replace("127.0.0.1", own_address()))
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Enter").click()
+        expect(page.get_by_role("searchbox", name="Search")).to_be_visible(timeout=20_000)
+        page.close()
+
+
+def own_address() -> str:
+    """By which other machines know this one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, and chooses a way out
+        except OSError:
+            pytest.skip("needs an address other than the loopback's")
+        address: str = probe.getsockname()[0]
+        return address
+
+
 @pytest.mark.browser
 def test_a_visitor_gives_the_password_and_stays_known_until_he_leaves(
     url: str, context: "BrowserContext"
@@ -211,9 +259,13 @@ def test_a_visitor_gives_the_password_and_stays_known_until_he_leaves(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Enter").click()
     expect(page.get_by_role("searchbox", name="Search")).to_be_visible(timeout=20_000)
-    page.goto(f"{url}/?q=owl")
+    expect(page).to_have_url(f"{url}/?q=owl")
     expect(page.locator(".gallery li .name").first).to_have_text("owl.jpg", timeout=20_000)
-    page.goto(f"{url}/library")
-    page.get_by_role("link", name="Sign out").click()
+    other = context.new_page()
+    other.goto(f"{url}/library")
+    other.get_by_role("link", name="Sign out").click()
+    expect(other.get_by_label("Password")).to_be_visible()
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, main.scrollHeight)")
     expect(page.get_by_label("Password")).to_be_visible()
-    page.close()
+    for each in (page, other):
+        each.close()

@@ -120,7 +120,7 @@ def test_a_slider_uncovers_one_photo_above_the_other(tab: Page) -> None:
 
 def test_a_group_that_is_no_more_is_one_line(tab: Page, url: str) -> None:
     tab.goto(f"{url}/duplicates?group=99999")
-    expect(tab.get_by_role("alert")).to_contain_text("this group is no more")
+    expect(tab.get_by_role("alert")).to_contain_text("group is no more")
     tab.get_by_role("button", name="All groups").click()
     expect(tab.get_by_role("button", name="Compare")).to_have_count(12)
 

@@ -37,6 +37,18 @@ def test_scrolling_goes_on_to_the_last_photo_with_few_tiles_in_the_page(
     expect(first(page)).to_have_text(best)
 
 
+def test_back_leads_to_where_one_was(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 800, "height": 400})
+    visit(page, f"{url}/?q=animal")
+    scroll_to_end(page)
+    far = names(page).last.inner_text()
+    page.get_by_role("button", name=f"More like this: {far}").click()
+    expect(page.get_by_role("list", name="Parts of the search").get_by_text(far)).to_be_visible()
+    expect(page.get_by_role("button", name=f"Open {far}")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("button", name=f"Open {far}")).to_be_in_viewport()
+
+
 def test_a_button_shows_more_where_loading_failed(page: Page, url: str) -> None:
     page.route("**/results/**", lambda route: route.abort())
     visit(page, f"{url}/?q=animal")
@@ -45,6 +57,16 @@ def test_a_button_shows_more_where_loading_failed(page: Page, url: str) -> None:
     page.unroute_all()
     button.press("Enter")
     expect(button).to_be_hidden()
+
+
+def test_scrolling_goes_on_where_the_server_has_forgotten_the_question(
+    page: Page, url: str, gallery: Gallery
+) -> None:
+    page.route("**/results/**", lambda route: route.fulfill(status=404), times=1)
+    visit(page, f"{url}/?q=animal")
+    expect(page.locator(".gallery .more")).to_be_hidden()
+    scroll_to_end(page)
+    expect(page.locator(".gallery li").last).to_have_attribute("aria-posinset", str(files(gallery)))
 
 
 def test_a_step_of_the_page_draws_no_picture_anew(page: Page, url: str) -> None:
@@ -142,6 +164,59 @@ def test_the_keyboard_opens_turns_and_closes(page: Page, url: str) -> None:
     expect(page).to_have_url(f"{url}/?q=penguin")
 
 
+def test_however_far_one_turned_closing_is_one_step_back(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=penguin")
+    page.get_by_role("button", name="Open penguin.jpg").click()
+    expect(page).to_have_url(re.compile(r"photo=\d+"))
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    wanted = names(page).nth(4).inner_text()
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(wanted)
+    expect(page.get_by_role("dialog").locator("dl")).to_contain_text("pixels")
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page).to_have_url(f"{url}/?q=penguin")
+
+
+def test_the_arrows_turn_whatever_one_did_before(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=penguin")
+    page.get_by_role("button", name="Open penguin.jpg").click()
+    dialog, heading = page.get_by_role("dialog"), page.get_by_role("dialog").get_by_role("heading")
+    second = names(page).nth(1).inner_text()
+    dialog.get_by_label("Tag", exact=True).fill("seen")
+    page.keyboard.press("Enter")
+    remove = dialog.get_by_role("button", name="Remove the tag seen")
+    expect(remove).to_be_visible()
+    expect(dialog.get_by_label("Tag", exact=True)).to_be_focused()
+    remove.click()
+    expect(remove).to_have_count(0)
+    expect(heading).to_be_focused()
+    dialog.get_by_role("button", name="Search this region").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(heading).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text(second)
+    dialog.get_by_role("button", name="Previous").click()
+    expect(heading).to_have_text("penguin.jpg")
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text(second)
+
+
+def test_a_link_to_a_photo_far_down_turns_to_its_neighbours(page: Page, url: str) -> None:
+    visit(page, f"{url}/?q=penguin")
+    page.set_viewport_size({"width": 800, "height": 400})
+    scroll_to_end(page)
+    far = names(page).last.inner_text()
+    page.get_by_role("button", name=f"Open {far}").click()
+    expect(page).to_have_url(re.compile(r"photo=\d+"))
+    page.reload()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text(far)
+    expect(dialog.get_by_role("button", name="Previous")).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name=f"Open {far}")).to_be_in_viewport()
+
+
 def test_a_link_opens_a_photo_and_back_closes_it(page: Page, url: str) -> None:
     visit(page, f"{url}/?q=owl")
     page.get_by_role("button", name="Open owl.jpg").click()
@@ -163,6 +238,20 @@ def test_a_path_is_copied(page: Page, url: str, gallery: Gallery) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == str(gallery.photos / "birds" / "owl.jpg")
+
+
+def test_a_path_is_copied_where_the_browser_offers_no_clipboard(
+    page: Page, url: str, gallery: Gallery
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit(page, f"{url}/?q=penguin")
+    kept = page.evaluate_handle("navigator.clipboard")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Open penguin.jpg").click()
+    expect(page.get_by_role("dialog").locator("code")).to_be_visible()
+    page.get_by_role("button", name="Copy path").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    assert kept.evaluate("it => it.readText()") == str(gallery.photos / "birds" / "penguin.jpg")
 
 
 def test_a_box_on_the_picture_is_searched(page: Page, url: str) -> None:

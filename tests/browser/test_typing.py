@@ -1,13 +1,16 @@
 """The field for words: photos appear as one types, and nothing that is typed is lost."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
-from playwright.sync_api import Locator, Page, expect
+from tests.browser.conftest import EXAMPLES, Gallery, serving
 
-from tests.browser.visiting import ask, first, line, visit
+pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.visiting import ask, drop, first, line, visit
 
 pytestmark = pytest.mark.browser
 
@@ -86,3 +89,23 @@ def test_a_slash_goes_to_the_field(page: Page, url: str) -> None:
     expect(field(page)).to_be_focused()
     page.keyboard.type("penguin/")
     expect(field(page)).to_have_value("penguin/")
+
+
+def test_after_the_server_began_anew_the_first_thing_that_one_does_counts(
+    context: BrowserContext, gallery: Gallery, tmp_path: Path
+) -> None:
+    page, other = context.new_page(), context.new_page()
+    with serving(gallery.library, tmp_path / "before") as url:
+        visit(other, f"{url}/?q=photo:1")
+        visit(page, url)
+        drop(page, "unknown.jpg", (EXAMPLES / "animals" / "grey-cat.jpg").read_bytes())
+        expect(first(page)).to_have_text("grey-cat.jpg")
+    port = url.rpartition(":")[2]
+    with serving(gallery.library, tmp_path / "after", "--port", port):
+        ask(page, "penguin")
+        expect(first(page)).to_have_text("penguin.jpg")
+        expect(page.get_by_text("unknown.jpg")).to_have_count(0)
+        other.get_by_role("list", name="Parts of the search").get_by_text("+").click()
+        expect(other).to_have_url(re.compile("q=1.5"))
+    page.close()
+    other.close()

@@ -76,8 +76,10 @@ def first(page: Page) -> Locator:
     return names(page).first
 
 
-def drop(page: Page, name: str, data: bytes, kind: str = "image/jpeg") -> None:
-    """Let a file fall on the place for pictures, as from a desktop."""
+def drop(
+    page: Page, name: str, data: bytes, kind: str = "image/jpeg", place: Locator | None = None
+) -> None:
+    """Let a file fall, as from a desktop: on the place for pictures, unless on another."""
     transfer = page.evaluate_handle(
         """([name, text, type]) => {
             const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -87,6 +89,6 @@ def drop(page: Page, name: str, data: bytes, kind: str = "image/jpeg") -> None:
         }""",
         [name, base64.b64encode(data).decode(), kind],
     )
-    place = page.get_by_label("Search by a picture")
+    place = place or page.get_by_label("Search by a picture")
     for event in ("dragenter", "dragover", "drop"):
         place.dispatch_event(event, {"dataTransfer": transfer})
