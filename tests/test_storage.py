@@ -281,6 +281,17 @@ def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: 
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.sqlite
+def test_a_catalog_that_is_being_written_is_opened_without_a_wait(catalog: Catalog) -> None:
+    with catalog.batch() as batch:
+        batch.set_meta("remark", "half-way")
+        with (
+            closing(Catalog.open(catalog.folder, busy_timeout_s=0.1)) as other,
+            other.view() as view,
+        ):
+            assert view.get_meta("remark") is None
+
+
 @pytest.mark.parametrize("where", ["header", "page"])
 @pytest.mark.sqlite
 def test_a_damaged_catalog_is_refused_and_left_as_it_is(
