@@ -328,6 +328,7 @@ def test_an_older_schema_is_brought_up_to_date(server: Server, catalog: Catalog,
     older = (
         "ALTER TABLE snapshots DROP COLUMN folder",
         "UPDATE meta SET value = '3' WHERE key = 'schema_version'",
+        "DROP INDEX embeddings_by_content",
     )
     server.execute(*older, database=database_of(url))
     with closing(Catalog.open(catalog.folder, url)) as again, again.view() as view:
