@@ -10,6 +10,7 @@ import pytest
 
 from indexer import Config, Library
 from indexer.errors import CatalogDamagedError
+from storage.catalog import Catalog
 from storage.homes import CATALOG
 from storage.sqlite import backups
 from storage.sqlite.backups import DAY_S
@@ -55,6 +56,28 @@ def test_only_so_many_are_kept(
         for made in copies(library_folder):
             grow_old(made)
     assert len(copies(library_folder)) == Config().library.backups
+
+
+def test_a_copy_from_the_future_is_the_oldest(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (first,) = copies(library_folder)
+    ahead = time.time() + 365 * DAY_S
+    os.utime(first, (ahead, ahead))
+    library.build([photos])
+    assert copies(library_folder)[0] == first
+    assert len(copies(library_folder)) == 2
+
+
+@pytest.mark.parametrize("ahead_s", [5, 365 * DAY_S])
+def test_the_copy_just_made_is_kept(tmp_path: Path, ahead_s: float) -> None:
+    with closing(Catalog.open(tmp_path, create=True)) as catalog:
+        ahead = time.time() + ahead_s
+        os.utime(catalog.back_up(keep=1), (ahead, ahead))
+        made = catalog.back_up(keep=1)
+        assert copies(tmp_path) == [made]
 
 
 def test_with_no_days_none_is_made(
