@@ -142,5 +142,41 @@ def test_what_is_removed_is_in_no_file_of_the_library(
         assert digest.hex() not in file.name
 
 
+def test_what_a_reader_keeps_in_the_files_is_removed_by_the_next_build(
+    library_folder: Path, photos: Path, picture: MakePicture, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    secret = b"a-name-that-nobody-is-to-read"
+    config = Config.from_mapping({"library": {"busy_timeout_s": 0.1}}, "a test")
+    picture(f"{secret.decode()}.png", "red")
+    with Library.open(library_folder, config=config) as library:
+        library.build([photos])
+        with closing(Catalog.open(library_folder)) as reader, reader.view() as view:
+            view.spaces()
+            library.remove(photos, notify=told.append)
+        assert any(secret in file.read_bytes() for file in files(library_folder))
+        picture("other/blue.png", "blue")
+        library.build([photos / "other"], notify=told.append)
+        assert not any(secret in file.read_bytes() for file in files(library_folder))
+    assert len([line for line in told if "another program reads" in line]) == 1
+
+
+def test_a_clock_that_went_back_keeps_nothing_that_is_removed(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    picture("blue.png", "blue")
+    library.build([photos])
+    (photos / "red.png").unlink()
+    library.build([photos], confirm=lambda _: True)
+    with closing(sqlite3.connect(library_folder / CATALOG)) as database, database:
+        database.execute(
+            "UPDATE contents SET orphaned_at = orphaned_at + 1e8 WHERE orphaned_at > 0"
+        )
+    library.remove(photos)
+    with closing(sqlite3.connect(library_folder / CATALOG)) as database:
+        assert database.execute("SELECT count(*) FROM contents").fetchone() == (0,)
+
+
 def files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]

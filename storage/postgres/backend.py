@@ -115,12 +115,13 @@ class PostgresBackend:
     def drop_backups(self) -> None:
         pass
 
-    def vacuum(self) -> None:
+    def vacuum(self) -> bool:
         """Write the tables anew; where somebody reads for long, only have PostgreSQL use the space again."""
         with self.writes.connect() as pooled:
             connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
             for table in metadata.tables:
                 vacuum(connection, table)
+        return True
 
     def size(self) -> int:
         tables = ", ".join(f"('{table}')" for table in metadata.tables)

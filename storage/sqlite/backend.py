@@ -106,12 +106,13 @@ class SqliteBackend:
         """Those made before a migration too."""
         drop_backups(self._path)
 
-    def vacuum(self) -> None:
+    def vacuum(self) -> bool:
         with engine.errors_as_ours(self._path), self.reads.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
             driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, *_) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def size(self) -> int:
         """With its log, and its copies."""
