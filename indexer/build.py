@@ -168,7 +168,9 @@ class _Run:
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
         with catalog.writer():
-            remove_traces(catalog, self._store, self._thumbnails, self._words_of)
+            remove_traces(
+                catalog, self._store, self._thumbnails, self._words_of, self._listener.notify
+            )
             space = self._choose_space(catalog)
             roots = covering.adopt(catalog, folders)
             pipeline = self._pipeline(catalog, space)

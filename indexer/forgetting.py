@@ -9,10 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from indexer.embedders.base import Notify
 from indexer.errors import UsageError
 from indexer.pictures.thumbnails import Thumbnails
+from indexer.progress import silently
 from indexer.urls import folder_of, is_url
 from storage import snapshots
+from storage.batch import Batch
 from storage.catalog import Catalog
 from storage.records import RootRecord, SpaceRecord
 from storage.stores import VectorStore
@@ -22,6 +25,9 @@ from storage.view import View
 __all__ = ["forget_root", "remove_traces"]
 
 FORGETTING = "forgetting"  # in the catalog's `meta`, while traces of a root may be left
+EVERYTHING, FREED_SPACE = "yes", "space"
+"""Where they may be left: in every file, or in the space alone that the catalog's file has given up."""
+LEFT = "another program reads the catalog: what is forgotten leaves its files by the next build"
 
 WordsOf = Callable[[SpaceRecord], Vectors]
 """Words as they may be asked of a space."""
@@ -33,6 +39,7 @@ def forget_root(
     root: str | Path,
     thumbnails: Thumbnails,
     words_of: WordsOf,
+    notify: Notify = silently,
 ) -> int:
     """Remove a root's photos, vectors that no other photo has, and thumbnails; how many photos.
 
@@ -41,26 +48,49 @@ def forget_root(
     """
     store.reach()
     with catalog.writer():
-        resumed = remove_traces(catalog, store, thumbnails, words_of)
         with catalog.batch() as batch:
-            known = _find(batch, root)
-            if known is None and resumed:
-                return 0
-            if known is None:
-                raise UsageError(f"{root} is no root of this library; `glimpse status` lists them")
-            count = batch.remove_root(known.id)
-            batch.set_meta(FORGETTING, "yes")
-        remove_traces(catalog, store, thumbnails, words_of)
+            count = _forget_rows(batch, root)
+        remove_traces(catalog, store, thumbnails, words_of, notify)
     return count
 
 
+def _forget_rows(batch: Batch, root: str | Path) -> int:
+    """Note that traces are left, too."""
+    known = _find(batch, root)
+    if known is None and batch.get_meta(FORGETTING):
+        return 0
+    if known is None:
+        raise UsageError(f"{root} is no root of this library; `glimpse status` lists them")
+    batch.set_meta(FORGETTING, EVERYTHING)
+    return batch.remove_root(known.id)
+
+
 def remove_traces(
-    catalog: Catalog, store: VectorStore, thumbnails: Thumbnails, words_of: WordsOf
-) -> bool:
-    """Leave nothing of a root that went, in no file; False where nothing is to be done. The writer alone does it."""
+    catalog: Catalog,
+    store: VectorStore,
+    thumbnails: Thumbnails,
+    words_of: WordsOf,
+    notify: Notify,
+) -> None:
+    """Leave nothing of a root that went, in no file; the writer alone does it, and where somebody reads, the next."""
     with catalog.view() as view:
-        if not view.get_meta(FORGETTING):
-            return False
+        left = view.get_meta(FORGETTING)
+    if not left:
+        return
+    if left != FREED_SPACE:
+        _remove_from_files(catalog, store, thumbnails, words_of)
+    is_done = catalog.vacuum()
+    catalog.drop_backups()
+    with catalog.batch() as batch:
+        batch.set_meta(FORGETTING, "" if is_done else FREED_SPACE)
+    if not is_done:
+        notify(LEFT)
+
+
+def _remove_from_files(
+    catalog: Catalog, store: VectorStore, thumbnails: Thumbnails, words_of: WordsOf
+) -> None:
+    with catalog.view() as view:
         hashes = [sha256 for _, sha256 in view.orphans(older_than_s=0)]
         spaces = view.spaces()
     thumbnails.forget(hashes)
@@ -69,11 +99,6 @@ def remove_traces(
         snapshots.forget_elsewhere(batch)
     for space in spaces:
         store.publish(catalog, space, everything=True, words=partial(words_of, space))
-    catalog.vacuum()
-    catalog.drop_backups()
-    with catalog.batch() as batch:
-        batch.set_meta(FORGETTING, "")
-    return True
 
 
 def _find(view: View, root: str | Path) -> RootRecord | None:

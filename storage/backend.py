@@ -70,8 +70,8 @@ class Backend(Protocol):
     def drop_backups(self) -> None:
         """Delete every copy."""
 
-    def vacuum(self) -> None:
-        """Leave nothing of deleted rows in the database's files."""
+    def vacuum(self) -> bool:
+        """Leave nothing of deleted rows in the database's files; False where somebody reads: it is to be repeated."""
 
     def size(self) -> int:
         """Bytes that the catalog takes."""

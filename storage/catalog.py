@@ -118,9 +118,12 @@ class Catalog:
         """Delete every copy, those made before a migration too."""
         self._backend.drop_backups()
 
-    def vacuum(self) -> None:
-        """Give the space of deleted rows back, so that nothing of them is left in the database's files."""
-        self._backend.vacuum()
+    def vacuum(self) -> bool:
+        """Give the space of deleted rows back, so that nothing of them is left in the database's files.
+
+        False where somebody reads so long that something is left, and it is to be repeated.
+        """
+        return self._backend.vacuum()
 
     def size(self) -> int:
         """Bytes that the catalog takes."""

@@ -49,10 +49,16 @@ def m004_snapshots_of_several_folders(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE snapshots ADD COLUMN folder TEXT NOT NULL DEFAULT ''")
 
 
+def m005_index_of_what_is_forgotten(connection: Connection) -> None:
+    """The vectors of a content are found without a look at those of the others."""
+    connection.exec_driver_sql("CREATE INDEX embeddings_by_content ON embeddings (content_id)")
+
+
 MIGRATIONS: Sequence[Migration] = (
     m002_tags_and_perceptual_hashes,
     m003_indices_of_what_is_rare,
     m004_snapshots_of_several_folders,
+    m005_index_of_what_is_forgotten,
 )
 """Step i brings version i + 1 to version i + 2."""
 

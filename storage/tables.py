@@ -130,6 +130,8 @@ embeddings = Table(
     Column("reason", TEXT),
     Column("change_seq", BigInteger, nullable=False),
     Index("embeddings_by_change", "space_id", "change_seq"),
+    # The key begins with the space: without this, each content that is forgotten is looked for in every row.
+    Index("embeddings_by_content", "content_id"),
 )
 Index(
     "embeddings_without_vector",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, or_, select
 
 from storage import statements
 from storage.records import KnownFile, RootRecord, SpaceRecord, State
@@ -90,9 +90,11 @@ class View:
         return set(self.connection.scalars(select(contents.c.size).distinct()))
 
     def orphans(self, older_than_s: float) -> list[tuple[int, bytes]]:
-        """Ids and hashes of contents that no photo has had for that long."""
-        due = contents.c.orphaned_at <= time.time() - older_than_s
-        rows = self.connection.execute(select(contents.c.id, contents.c.sha256).where(due))
+        """Ids and hashes of contents that no photo has had for that long; with a date in the future, too."""
+        now, since = time.time(), contents.c.orphaned_at
+        due = or_(since <= now - older_than_s, since > now)
+        found = select(contents.c.id, contents.c.sha256).where(since.is_not(None), due)
+        rows = self.connection.execute(found)
         return [(id, sha256) for id, sha256 in rows]
 
     def content_id(self, sha256: bytes) -> int | None:

@@ -13,6 +13,7 @@ def make_first(path: Path) -> None:
         database.executescript(
             "DROP TABLE tags; ALTER TABLE contents DROP COLUMN phash;"
             "DROP INDEX contents_orphaned; DROP INDEX embeddings_without_vector;"
+            "DROP INDEX embeddings_by_content;"
             "ALTER TABLE snapshots DROP COLUMN folder;"
             "UPDATE meta SET value = '1' WHERE key = 'schema_version'"
         )

@@ -10,6 +10,7 @@ import pytest
 
 from indexer import Config, Library
 from indexer.errors import CatalogDamagedError
+from storage.catalog import Catalog
 from storage.homes import CATALOG
 from storage.sqlite import backups
 from storage.sqlite.backups import DAY_S
@@ -55,6 +56,28 @@ def test_only_so_many_are_kept(
         for made in copies(library_folder):
             grow_old(made)
     assert len(copies(library_folder)) == Config().library.backups
+
+
+def test_a_copy_from_the_future_is_the_oldest(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (first,) = copies(library_folder)
+    ahead = time.time() + 365 * DAY_S
+    os.utime(first, (ahead, ahead))
+    library.build([photos])
+    assert copies(library_folder)[0] == first
+    assert len(copies(library_folder)) == 2
+
+
+@pytest.mark.parametrize("ahead_s", [5, 365 * DAY_S])
+def test_the_copy_just_made_is_kept(tmp_path: Path, ahead_s: float) -> None:
+    with closing(Catalog.open(tmp_path, create=True)) as catalog:
+        ahead = time.time() + ahead_s
+        os.utime(catalog.back_up(keep=1), (ahead, ahead))
+        made = catalog.back_up(keep=1)
+        assert copies(tmp_path) == [made]
 
 
 def test_with_no_days_none_is_made(
@@ -117,6 +140,42 @@ def test_what_is_removed_is_in_no_file_of_the_library(
         assert secret.encode() not in data, file
         assert digest not in data, file
         assert digest.hex() not in file.name
+
+
+def test_what_a_reader_keeps_in_the_files_is_removed_by_the_next_build(
+    library_folder: Path, photos: Path, picture: MakePicture, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    secret = b"a-name-that-nobody-is-to-read"
+    config = Config.from_mapping({"library": {"busy_timeout_s": 0.1}}, "a test")
+    picture(f"{secret.decode()}.png", "red")
+    with Library.open(library_folder, config=config) as library:
+        library.build([photos])
+        with closing(Catalog.open(library_folder)) as reader, reader.view() as view:
+            view.spaces()
+            library.remove(photos, notify=told.append)
+        assert any(secret in file.read_bytes() for file in files(library_folder))
+        picture("other/blue.png", "blue")
+        library.build([photos / "other"], notify=told.append)
+        assert not any(secret in file.read_bytes() for file in files(library_folder))
+    assert len([line for line in told if "another program reads" in line]) == 1
+
+
+def test_a_clock_that_went_back_keeps_nothing_that_is_removed(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    picture("blue.png", "blue")
+    library.build([photos])
+    (photos / "red.png").unlink()
+    library.build([photos], confirm=lambda _: True)
+    with closing(sqlite3.connect(library_folder / CATALOG)) as database, database:
+        database.execute(
+            "UPDATE contents SET orphaned_at = orphaned_at + 1e8 WHERE orphaned_at > 0"
+        )
+    library.remove(photos)
+    with closing(sqlite3.connect(library_folder / CATALOG)) as database:
+        assert database.execute("SELECT count(*) FROM contents").fetchone() == (0,)
 
 
 def files(folder: Path) -> list[Path]:

@@ -324,10 +324,28 @@ def test_a_catalog_that_another_program_holds_is_waited_for_only_so_long(
             pass
 
 
+def test_searches_do_not_wait_behind_a_removal_that_waits_for_a_long_reader(
+    url: str, server: Server, catalog: Catalog
+) -> None:
+    took = list[float]()
+    with server.connection(database_of(url)) as other, other.transaction():
+        other.execute("SELECT count(*) FROM roots")
+        vacuuming = threading.Thread(target=catalog.vacuum)
+        vacuuming.start()
+        while vacuuming.is_alive():
+            began = time.monotonic()
+            with catalog.view() as view:
+                view.roots()
+            took.append(time.monotonic() - began)
+            time.sleep(0.02)
+    assert max(took) < 2.5
+
+
 def test_an_older_schema_is_brought_up_to_date(server: Server, catalog: Catalog, url: str) -> None:
     older = (
         "ALTER TABLE snapshots DROP COLUMN folder",
         "UPDATE meta SET value = '3' WHERE key = 'schema_version'",
+        "DROP INDEX embeddings_by_content",
     )
     server.execute(*older, database=database_of(url))
     with closing(Catalog.open(catalog.folder, url)) as again, again.view() as view:

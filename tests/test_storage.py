@@ -168,6 +168,16 @@ def test_a_snapshot_that_cannot_be_written_keeps_the_old_one(
     assert (snapshot_file(catalog), len(load(catalog, space))) == (kept, 20)
 
 
+@pytest.mark.sqlite
+def test_forgetting_a_content_reads_no_row_of_another(catalog: Catalog) -> None:
+    with catalog.view() as view:
+        for table in ("embeddings", "photos", "tags"):
+            plan = view.connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN DELETE FROM {table} WHERE content_id IN (1, 2)"
+            )
+            assert all(row.detail.startswith("SEARCH") for row in plan)
+
+
 def test_ids_are_never_used_again(catalog: Catalog, space: SpaceRecord) -> None:
     first = add(catalog, space, range(5))
     remove(catalog, [4])
@@ -281,6 +291,17 @@ def test_a_catalog_held_by_another_program_is_waited_for_only_so_long(tmp_path: 
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.sqlite
+def test_a_catalog_that_is_being_written_is_opened_without_a_wait(catalog: Catalog) -> None:
+    with catalog.batch() as batch:
+        batch.set_meta("remark", "half-way")
+        with (
+            closing(Catalog.open(catalog.folder, busy_timeout_s=0.1)) as other,
+            other.view() as view,
+        ):
+            assert view.get_meta("remark") is None
+
+
 @pytest.mark.parametrize("where", ["header", "page"])
 @pytest.mark.sqlite
 def test_a_damaged_catalog_is_refused_and_left_as_it_is(
@@ -320,13 +341,13 @@ def test_nothing_is_written_to_a_catalog_that_turns_out_to_be_damaged(
 def test_a_newer_schema_is_refused(catalog: Catalog, url: str) -> None:
     with catalog.batch() as batch:
         batch.set_meta("schema_version", "99")
-    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 4"):
+    with pytest.raises(LibraryVersionError, match="has schema 99; this Glimpse reads 1 to 5"):
         Catalog.open(catalog.folder, url)
 
 
 @pytest.mark.sqlite
 def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -> None:
-    def m005_add_a_column(connection: Connection) -> None:
+    def m006_add_a_column(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
 
     path = catalog.folder / "catalog.sqlite"
@@ -335,10 +356,10 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(catalog: Catalog) -
         opened,
         "it",
         lambda v: back_up(opened, path, f"v{v}"),
-        [*MIGRATIONS, m005_add_a_column],
+        [*MIGRATIONS, m006_add_a_column],
     )
     with opened.connect() as connection:
-        assert schema_version(connection) == 5
+        assert schema_version(connection) == 6
         connection.exec_driver_sql("SELECT colour FROM roots")
     (backup,) = catalog.folder.glob("*.backup")
     with (
@@ -362,15 +383,15 @@ def test_every_older_schema_becomes_the_newest(catalog: Catalog) -> None:
 
 @pytest.mark.sqlite
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(catalog: Catalog) -> None:
-    def m005_breaks(connection: Connection) -> None:
+    def m006_breaks(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE roots ADD COLUMN colour TEXT")
         raise ZeroDivisionError
 
     opened = engine.open_engine(catalog.folder / "catalog.sqlite", 1)
     with pytest.raises(ZeroDivisionError):
-        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m005_breaks])
+        migrate(opened, "it", lambda v: catalog.folder, [*MIGRATIONS, m006_breaks])
     with opened.connect() as connection:
-        assert schema_version(connection) == 4
+        assert schema_version(connection) == 5
         columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('roots')")
         assert "colour" not in set(columns.scalars())
     opened.dispose()

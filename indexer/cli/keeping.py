@@ -52,5 +52,5 @@ def remove(
         if not yes and not console.confirm(f"Forget {root} and what is known of its photos?"):
             console.note(f"glimpse: {root} was kept; confirm with --yes")
             return 1
-        console.note(f"{library.remove(root)} photos forgotten")
+        console.note(f"{library.remove(root, notify=console.note)} photos forgotten")
     return 0

@@ -152,10 +152,11 @@ class Keeping(Opened):
         with self._catalog().writer(), self._catalog().batch() as batch:
             batch.set_meta(DEFAULT, choose_space(batch, space).name)
 
-    def remove(self, root: str | Path) -> int:
+    def remove(self, root: str | Path, *, notify: Notify = silently) -> int:
         """Forget a root: its photos, and the vectors that no other photo needs; how many photos.
 
-        The files themselves stay where they are. Raises UsageError.
+        The files themselves stay where they are. `notify` gets a line where somebody reads so long that traces
+        are left in the library's own files until the next build. Raises UsageError.
         """
         from indexer.forgetting import forget_root
         from indexer.search.background import asked_words
@@ -166,4 +167,5 @@ class Keeping(Opened):
             root,
             self._thumbnails(),
             lambda space: asked_words(self._spaces, space, silently),
+            notify,
         )

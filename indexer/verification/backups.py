@@ -1,5 +1,6 @@
 """Copies of the catalog: sound in themselves, else they are no help when they are needed."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def check_backups(
     file = catalog.folder / CATALOG
     copies = backups(file)
     ledger.count("backups", len(copies))
-    bad = {copy: reason for copy in copies if (reason := _why_unsound(copy, on_step))}
+    unsound = {copy: reason for copy in copies if (reason := _why_unsound(copy, on_step))}
+    # Another program that forgets a root deletes every copy.
+    bad = {copy: reason for copy, reason in unsound.items() if os.path.lexists(copy)}
     _replace(catalog, bad, config, ledger)
     for aside in file.parent.glob(f"{file.name}.*{ENDING}.tmp") if settled else ():
         take_away(aside, "backups", "left by a process that was stopped", ledger)

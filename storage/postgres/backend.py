@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from storage.errors import LibraryLockedError, StorageError
+from storage.errors import StorageError
 from storage.homes import CATALOG, mark_folder
 from storage.locking import is_being_written, writer_lock
 from storage.migrations import create_schema
@@ -22,6 +22,7 @@ from storage.view import View
 try:
     from storage.postgres import locking
     from storage.postgres.connecting import open_engine
+    from storage.postgres.vacuuming import vacuum
 except ImportError as error:
     raise StorageError(
         f"a catalog on PostgreSQL needs its driver ({error}); install it with: pip install 'glimpse[postgres]'"
@@ -114,15 +115,13 @@ class PostgresBackend:
     def drop_backups(self) -> None:
         pass
 
-    def vacuum(self) -> None:
+    def vacuum(self) -> bool:
         """Write the tables anew; where somebody reads for long, only have PostgreSQL use the space again."""
         with self.writes.connect() as pooled:
             connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
             for table in metadata.tables:
-                try:
-                    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
-                except LibraryLockedError:
-                    connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
+                vacuum(connection, table)
+        return True
 
     def size(self) -> int:
         tables = ", ".join(f"('{table}')" for table in metadata.tables)

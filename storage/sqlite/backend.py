@@ -53,13 +53,20 @@ class SqliteBackend:
         if wal.lost_commits(self._path):
             raise engine.damaged(self._path, wal.LOST)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Two processes may come to an empty folder at once; the one that gets the write lock second
-        # finds the schema there.
+        # A writer may hold the lock for long, and whoever only searches needs none.
+        with self.reads.begin() as connection:
+            is_there = _has_schema(connection)
+        if not is_there:
+            self._create()
+
+    def _create(self) -> None:
+        """Lay the schema into an empty file; of those who come to it at once, one does."""
         with self.writes.begin() as connection:
-            if not connection.dialect.has_table(connection, "meta"):
-                if backups(self._path):  # of a library that was here
-                    raise engine.damaged(self._path, "it is empty")
-                create_schema(connection, uuid.uuid4().hex)
+            if _has_schema(connection):
+                return
+            if backups(self._path):  # of a library that was here
+                raise engine.damaged(self._path, "it is empty")
+            create_schema(connection, uuid.uuid4().hex)
 
     def _refuse_marked(self) -> None:
         if mark := mark_of(self.folder):
@@ -99,13 +106,18 @@ class SqliteBackend:
         """Those made before a migration too."""
         drop_backups(self._path)
 
-    def vacuum(self) -> None:
+    def vacuum(self) -> bool:
         with engine.errors_as_ours(self._path), self.reads.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
             driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, *_) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def size(self) -> int:
         """With its log, and its copies."""
         return sum(file.stat().st_size for file in self.folder.glob(f"{CATALOG}*"))
+
+
+def _has_schema(connection: Connection) -> bool:
+    return connection.dialect.has_table(connection, "meta")

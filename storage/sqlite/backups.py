@@ -5,12 +5,13 @@ name ends with how the copy's SHA-256 begins, so that it can be told whether it 
 """
 
 import hashlib
+import math
 import os
 import re
 import sqlite3
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,20 +31,22 @@ REGULAR = "regular"
 PAGES = 4096
 """Copied at a time; between two such steps writers get their turn."""
 DAY_S = 86_400
+GRAIN_S = 10
+"""That a copy may be ahead of the clock; one further ahead, made while the clock was wrong, counts as oldest."""
 
 
 def backups(catalog: Path, label: str = "") -> list[Path]:
     """The copies beside a catalog file, the oldest first; those of one label, or all."""
-    found = catalog.parent.glob(f"{catalog.name}.{label}*{ENDING}")
-    return sorted(found, key=lambda path: path.lstat().st_mtime_ns)
+    made = _made_at(catalog, label)
+    return sorted(made, key=lambda path: (made[path], path.name))
 
 
 def is_due(catalog: Path, every_days: int) -> bool:
     """Whether it is time for a regular copy; never with 0 days."""
     if not every_days:
         return False
-    made = backups(catalog, REGULAR)
-    return not made or time.time() - made[-1].lstat().st_mtime > every_days * DAY_S
+    newest = max(_made_at(catalog, REGULAR).values(), default=-math.inf)
+    return time.time() - newest > every_days * DAY_S
 
 
 def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | None = None) -> Path:
@@ -66,7 +69,8 @@ def back_up(engine: Engine, catalog: Path, label: str = REGULAR, keep: int | Non
     finally:
         _drop(_leftovers(catalog))
     if keep is not None:
-        _drop(backups(catalog, label)[:-keep])
+        older = [copy for copy in backups(catalog, label) if copy != target]
+        _drop(older[: max(0, len(older) + 1 - keep)])
     return target
 
 
@@ -79,6 +83,16 @@ def was_changed(copy: Path) -> bool:
 def drop_backups(catalog: Path) -> None:
     """Delete every copy: what is to be forgotten is in them, too."""
     _drop([*backups(catalog), *_leftovers(catalog)])
+
+
+def _made_at(catalog: Path, label: str) -> dict[Path, float]:
+    """When each copy was made; one that another program has deleted meanwhile is left out."""
+    now, made = time.time(), dict[Path, float]()
+    for path in catalog.parent.glob(f"{catalog.name}.{label}*{ENDING}"):
+        with suppress(FileNotFoundError):
+            moment = path.lstat().st_mtime
+            made[path] = moment if moment <= now + GRAIN_S else -math.inf
+    return made
 
 
 def _leftovers(catalog: Path) -> list[Path]:

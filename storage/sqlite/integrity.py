@@ -49,7 +49,10 @@ def _was_changed(copy: Path) -> bool:
 
 
 def _moment(catalog: Path) -> tuple[int, int, bool]:
-    now = catalog.stat()
+    try:
+        now = catalog.stat()
+    except OSError as error:
+        raise StorageError(f"{catalog} cannot be read ({error.strerror})") from error
     return now.st_size, now.st_mtime_ns, wal.pending_commits(catalog)
 
 

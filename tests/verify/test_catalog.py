@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 
 from indexer import BuildOptions, Config, Library
+from indexer.config import LibraryConfig
 from indexer.errors import CatalogDamagedError, LibraryNotFoundError, LibraryVersionError
 from indexer.verification import Damage
+from indexer.verification.backups import check_backups
+from indexer.verification.findings import Ledger
 from storage.catalog import Catalog
 from storage.homes import CATALOG
 from storage.records import VECTOR_DTYPE
@@ -126,6 +129,20 @@ def test_one_bit_of_a_name_flipped_in_a_backup_is_enough_to_pass_it_over(folder:
     newer.write_bytes(newer.read_bytes().replace(b"red-0.png", b"red-1.png"))
     harm_the_header(folder / CATALOG, random.Random(0))
     assert damage_of(folder).backup == older
+
+
+def test_a_backup_that_is_deleted_while_it_is_checked_is_passed_over(folder: Path) -> None:
+    copies = backups.backups(folder / CATALOG)
+
+    def delete(what: str, *_: int) -> None:
+        if what == "pages of the catalog":
+            for copy in copies:
+                copy.unlink(missing_ok=True)
+
+    with closing(Catalog.open(folder)) as catalog:
+        ledger = Ledger(folder, repairing=False)
+        check_backups(catalog, LibraryConfig(), ledger, delete, settled=True)
+    assert ledger.findings() == []
 
 
 def test_without_a_sound_backup_none_is_named(folder: Path) -> None:
