@@ -1,6 +1,7 @@
 """Copies of the catalog: made now and then, whole or not at all, and gone when their photos are to be forgotten."""
 
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -24,6 +25,17 @@ def count_photos(catalog: Path) -> int:
     with closing(sqlite3.connect(catalog)) as database:
         count: int = database.execute("SELECT count(*) FROM photos").fetchone()[0]
         return count
+
+
+def move_away(folder: Path) -> None:
+    for path in folder.glob(f"{CATALOG}*"):
+        if path not in copies(folder):
+            path.rename(folder / f"moved-{path.name}")
+
+
+def put_back(copy: Path, folder: Path) -> None:
+    move_away(folder)
+    shutil.copy(copy, folder / CATALOG)
 
 
 def grow_old(path: Path) -> None:
@@ -121,3 +133,23 @@ def test_what_is_removed_is_in_no_file_of_the_library(
 
 def files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def test_a_library_that_is_open_follows_a_catalog_that_is_put_back(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (copy,) = copies(library_folder)
+    picture("blue.png", "blue")
+    library.build([photos])
+    assert library.count() == 2
+    move_away(library_folder)
+    with pytest.raises(CatalogDamagedError, match="it is missing"):
+        library.count()
+    assert not (library_folder / CATALOG).exists()
+    shutil.copy(copy, library_folder / CATALOG)
+    assert [photo.path.name for photo in library.photos()] == ["red.png"]
+    library.add_tag([photo.id for photo in library.photos()], "mine")
+    with Library.open(library_folder, config=Config()) as other:
+        assert other.all_tags() == {"mine": 1}
