@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer import Config, Library
+from indexer import Config, Filter, Library
 from indexer.errors import CatalogDamagedError
 from storage.homes import CATALOG
 from storage.sqlite import backups
@@ -153,3 +153,23 @@ def test_a_library_that_is_open_follows_a_catalog_that_is_put_back(
     library.add_tag([photo.id for photo in library.photos()], "mine")
     with Library.open(library_folder, config=Config()) as other:
         assert other.all_tags() == {"mine": 1}
+
+
+def test_a_copy_that_goes_on_to_the_same_number_is_read_anew(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (copy,) = copies(library_folder)
+    ids = [photo.id for photo in library.photos()]
+    library.add_tag(ids, "before")
+    with Library.open(library_folder, config=Config()) as reader:
+        assert (reader.all_tags(), len(reader.search("red"))) == ({"before": 1}, 1)
+        moment, point = reader.moment(), reader.point()
+        put_back(copy, library_folder)
+        while library.moment() < moment:
+            library.add_tag(ids, f"after-{library.moment()}")
+        assert reader.moment() == moment
+        assert reader.point() != point
+        assert "before" not in reader.all_tags()
+        assert len(reader.search("red", where=Filter(tag=("before",)))) == 0

@@ -107,7 +107,7 @@ class Keeping(Opened):
 
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(),
+                view.point(),
                 "status",
                 lambda: library_status(view, self.folder, self._catalog().name),
             )

@@ -54,7 +54,7 @@ class Asking:
         notify: Notify,
     ) -> Answer:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
-        allowed = self.kept.get(view.change_seq(), where, lambda: _allowed(view, where))
+        allowed = self.kept.get(view.point(), where, lambda: _allowed(view, where))
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
         for (space, weight), part in _shared_out(view, query, named):
             if query.terms and not part.terms:
