@@ -61,12 +61,15 @@ def build(
     paths: Sequence[str | Path],
     options: BuildOptions,
     listener: BuildListener,
+    *,
+    adopting: bool = True,
 ) -> BuildReport:
     """Bring the library in `folder`, made if missing, up to date with these roots, or with all it has.
 
+    Folders that are named become roots, unless it is not `adopting`: then those that are none are left alone.
     Raises UsageError, ModelError and its kinds, or StorageError; what was committed before stays.
     """
-    return _Run(folder, config, spaces, options, listener).run(paths)
+    return _Run(folder, config, spaces, options, listener).run(paths, adopting and bool(paths))
 
 
 class _Run:
@@ -88,7 +91,7 @@ class _Run:
         workers = partial(_workers, options.ray_address) if self._is_distributed else None
         self._store = vector_store(folder, config, workers)
 
-    def run(self, paths: Sequence[str | Path]) -> BuildReport:
+    def run(self, paths: Sequence[str | Path], adopting: bool) -> BuildReport:
         if self._is_distributed:
             from indexer.distributed.reach import check  # deferred: Ray is an extra
 
@@ -109,7 +112,7 @@ class _Run:
             return (
                 self._dry_run(catalog, folders)
                 if self._options.dry_run
-                else self._update(catalog, folders)
+                else self._update(catalog, folders, adopting)
             )
 
     def _all(self, roots: Sequence[RootRecord]) -> list[bytes]:
@@ -143,7 +146,7 @@ class _Run:
                 with catalog.batch() as batch:
                     self._spaces.add(batch, model, self._options.space)
             del model
-            return self._update(catalog, folders)
+            return self._update(catalog, folders, adopting=True)
 
     def _require_pictures(self, folders: Sequence[bytes], roots: Sequence[RootRecord]) -> None:
         if not folders:
@@ -166,13 +169,13 @@ class _Run:
             covering.tally(plan, report)
         return report
 
-    def _update(self, catalog: Catalog, folders: Sequence[bytes]) -> BuildReport:
+    def _update(self, catalog: Catalog, folders: Sequence[bytes], adopting: bool) -> BuildReport:
         with catalog.writer():
             remove_traces(
                 catalog, self._store, self._thumbnails, self._words_of, self._listener.notify
             )
             space = self._choose_space(catalog)
-            roots = covering.adopt(catalog, folders)
+            roots = (covering.adopt if adopting else covering.known)(catalog, folders)
             pipeline = self._pipeline(catalog, space)
             pipeline.take_leftovers()
             plans = self._plan(catalog, roots, space, pipeline.pending)

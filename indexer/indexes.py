@@ -3,6 +3,7 @@
 import threading
 from weakref import WeakSet
 
+from storage.points import Point
 from storage.records import SpaceRecord
 from storage.stores import VectorStore
 from storage.vectors import VectorIndex
@@ -16,19 +17,19 @@ class Indexes:
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._held: dict[int, VectorIndex] = {}
+        self._held: dict[int, tuple[Point, VectorIndex]] = {}
         self._refreshing = threading.Lock()
         self._checked = WeakSet[VectorIndex]()
 
     def at(self, view: View, space: SpaceRecord) -> VectorIndex:
         """The space's vectors as of a view."""
-        seq = view.change_seq()
-        held = self._held.get(space.id)
-        if held is not None and held.change_seq == seq:
-            self._check_beside(held)
-            return held  # nobody waits for anybody while nothing changes
+        point = view.point()
+        held, index = self._held.get(space.id, (None, None))
+        if index is not None and held == point:
+            self._check_beside(index)
+            return index  # nobody waits for anybody while nothing changes
         with self._refreshing:
-            return self._brought_to(view, space, seq)
+            return self._brought_to(view, space, point)
 
     def _check_beside(self, index: VectorIndex) -> None:
         """Whoever asks again will ask more: what is checked now, no query has to check as it reads it."""
@@ -36,13 +37,13 @@ class Indexes:
             self._checked.add(index)
             threading.Thread(target=index.check, name="glimpse-check", daemon=True).start()
 
-    def _brought_to(self, view: View, space: SpaceRecord, seq: int) -> VectorIndex:
+    def _brought_to(self, view: View, space: SpaceRecord, point: Point) -> VectorIndex:
         # A view that began before the last refresh gets vectors of its own time.
-        held = self._held.get(space.id)
-        if held is None or held.change_seq > seq:
+        held, index = self._held.get(space.id, (None, None))
+        if held is None or index is None or not point.follows(held):
             index = self._store.load(view, space)
         else:
-            index = self._store.refresh(view, space, held)
-        if held is None or index.change_seq > held.change_seq:
-            self._held[space.id] = index
+            index = self._store.refresh(view, space, index)
+        if held is None or not held.follows(point):
+            self._held[space.id] = point, index
         return index

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from storage.points import Point
+
 __all__ = ["Kept"]
 
 T = TypeVar("T")
@@ -16,18 +18,18 @@ class Kept:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._seq = -1
+        self._point: Point | None = None
         self._found: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, seq: int, key: Hashable, work_out: Callable[[], T]) -> T:
-        """What `work_out` gives for this key at the moment `seq` of the catalog; asked once, by whoever is first."""
+    def get(self, point: Point, key: Hashable, work_out: Callable[[], T]) -> T:
+        """What `work_out` gives for this key at that point of the catalog; asked once, by whoever is first."""
         promised = Future[T]()
         with self._lock:
-            if seq > self._seq:
-                self._seq = seq
+            if self._point is None or not self._point.follows(point):
+                self._point = point
                 self._found.clear()
-            known = self._found.setdefault(key, promised) if seq == self._seq else promised
+            known = self._found.setdefault(key, promised) if point == self._point else promised
             self._tidy(key)
         if known is promised:
             self._keep_promise(key, promised, work_out)

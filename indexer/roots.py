@@ -11,7 +11,7 @@ from indexer.urls import folder_of, is_url
 from storage.catalog import Catalog
 from storage.records import RootRecord, State
 
-__all__ = ["Confirm", "adopt", "check_paths", "covers", "settle", "tally", "would_cover"]
+__all__ = ["Confirm", "adopt", "check_paths", "covers", "known", "settle", "tally", "would_cover"]
 
 Confirm = Callable[[str], bool]
 """Asks the user a question that is answered with yes or no."""
@@ -54,6 +54,12 @@ def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
     with catalog.view() as view:
         roots = view.roots()
     return [root for root in roots if any(covers(root.path, folder) for folder in folders)]
+
+
+def known(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
+    """Those of these roots that still are some; whoever forgot one meanwhile does not get it back."""
+    with catalog.view() as view:
+        return [root for root in view.roots() if root.path in folders]
 
 
 def _add(catalog: Catalog, folder: bytes, roots: Sequence[RootRecord]) -> None:

@@ -188,6 +188,7 @@ class Watcher:
         if now != self._seen:
             self._seen = now
             self._noticing.begin(sorted(now))
+            self._due &= set(now)
             self._mark(now)  # all of them: what changed just before is not told again
         if self._is_built and not self._due:
             self._sweep()

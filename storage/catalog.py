@@ -168,8 +168,10 @@ class Catalog:
             seq = connection.scalar(statements.CHANGE_SEQ, {"key": "change_seq"})
             self._backend.admit(connection)
             batch = Batch(connection, int(seq or 0) + 1, self._backend.home)
+            following = batch.point().following()
             yield batch
-            batch.set_meta("change_seq", str(batch.seq))
+            for key, value in following.items():
+                batch.set_meta(key, value)
 
 
 def _require(backend: Backend) -> None:

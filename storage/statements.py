@@ -4,6 +4,7 @@ from functools import cache
 
 from sqlalchemy import Insert, bindparam, select, update
 
+from storage import points
 from storage.dialects import upsert
 from storage.tables import contents, meta, photos
 
@@ -11,6 +12,7 @@ __all__ = [
     "CHANGE_SEQ",
     "CONTENT_ID",
     "META",
+    "POINT",
     "REVIVE",
     "put_file",
 ]
@@ -19,6 +21,7 @@ _KEY = ("root_id", "folder", "name")
 _KEPT = ("id", *_KEY)
 
 META = select(meta.c.value).where(meta.c.key == bindparam("key"))
+POINT = select(meta.c.key, meta.c.value).where(meta.c.key.in_((points.CHANGE_SEQ, points.NAMES)))
 CHANGE_SEQ = META.with_for_update()  # which SQLite, where a writer has the whole file, leaves out
 CONTENT_ID = select(contents.c.id).where(contents.c.sha256 == bindparam("sha256"))
 REVIVE = (

@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sqlalchemy import Connection, exists, or_, select
 
 from storage import statements
+from storage.points import Point
 from storage.records import KnownFile, RootRecord, SpaceRecord, State
 from storage.tables import contents, embeddings, photos, roots, spaces
 
 __all__ = ["CHUNK", "Moment", "Remembered", "View", "chunked"]
 
 CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
-CHANGE_SEQ = "change_seq"
 STATES = {state.value: state for state in State}
 
 
@@ -47,7 +47,12 @@ class View:
 
     def change_seq(self) -> int:
         """The number of the newest batch."""
-        return int(self.get_meta(CHANGE_SEQ) or 0)
+        return self.point().seq
+
+    def point(self) -> Point:
+        """The newest batch, told from any other that has its number."""
+        rows = self.connection.execute(statements.POINT)
+        return Point.of({row.key: row.value for row in rows})
 
     def roots(self) -> list[RootRecord]:
         """Every root, in the order of their paths."""
@@ -125,7 +130,8 @@ class View:
 class Known:
     """What was read of the catalog as it is after one of its batches; the next one changes it."""
 
-    meta: dict[str, str | None]
+    point: Point | None
+    meta: dict[str, str | None] = field(default_factory=dict)
     spaces: list[SpaceRecord] | None = None
 
 
@@ -133,13 +139,13 @@ class Remembered:
     """What the moments of a catalog know, from one to the next. Safe for many threads."""
 
     def __init__(self) -> None:
-        self._last = Known({CHANGE_SEQ: None})
+        self._last = Known(None)
 
-    def at(self, change_seq: str | None) -> Known:
-        """What is known after the batch of that number."""
+    def at(self, point: Point) -> Known:
+        """What is known after that batch."""
         last = self._last
-        if change_seq is None or last.meta[CHANGE_SEQ] != change_seq:
-            self._last = last = Known({CHANGE_SEQ: change_seq})
+        if last.point != point:
+            self._last = last = Known(point)
         return last
 
 
@@ -151,8 +157,16 @@ class Moment(View):
         self._remembered = remembered
 
     @cached_property
+    def _point(self) -> Point:
+        return super().point()
+
+    @cached_property
     def _known(self) -> Known:
-        return self._remembered.at(super().get_meta(CHANGE_SEQ))
+        return self._remembered.at(self._point)
+
+    def point(self) -> Point:
+        """As `View`."""
+        return self._point
 
     def get_meta(self, key: str) -> str | None:
         """As `View`."""

@@ -29,7 +29,7 @@ CONTENTS = {
     "vectors": "SELECT sha256, vector, reason FROM embeddings JOIN contents ON id = content_id",
     "contents": "SELECT sha256, width, phash, orphaned_at IS NULL FROM contents",
     "spaces": "SELECT id, name, fingerprint FROM spaces",
-    "meta": "SELECT key, value FROM meta WHERE key <> 'change_seq' AND value <> ''",
+    "meta": "SELECT key, value FROM meta WHERE key NOT LIKE 'change_%' AND value <> ''",
 }
 
 

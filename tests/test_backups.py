@@ -1,6 +1,7 @@
 """Copies of the catalog: made now and then, whole or not at all, and gone when their photos are to be forgotten."""
 
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer import Config, Library
+from indexer import Config, Filter, Library
 from indexer.errors import CatalogDamagedError
 from storage.catalog import Catalog
 from storage.homes import CATALOG
@@ -25,6 +26,17 @@ def count_photos(catalog: Path) -> int:
     with closing(sqlite3.connect(catalog)) as database:
         count: int = database.execute("SELECT count(*) FROM photos").fetchone()[0]
         return count
+
+
+def move_away(folder: Path) -> None:
+    for path in folder.glob(f"{CATALOG}*"):
+        if path not in copies(folder):
+            path.rename(folder / f"moved-{path.name}")
+
+
+def put_back(copy: Path, folder: Path) -> None:
+    move_away(folder)
+    shutil.copy(copy, folder / CATALOG)
 
 
 def grow_old(path: Path) -> None:
@@ -180,3 +192,43 @@ def test_a_clock_that_went_back_keeps_nothing_that_is_removed(
 
 def files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def test_a_library_that_is_open_follows_a_catalog_that_is_put_back(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (copy,) = copies(library_folder)
+    picture("blue.png", "blue")
+    library.build([photos])
+    assert library.count() == 2
+    move_away(library_folder)
+    with pytest.raises(CatalogDamagedError, match="it is missing"):
+        library.count()
+    assert not (library_folder / CATALOG).exists()
+    shutil.copy(copy, library_folder / CATALOG)
+    assert [photo.path.name for photo in library.photos()] == ["red.png"]
+    library.add_tag([photo.id for photo in library.photos()], "mine")
+    with Library.open(library_folder, config=Config()) as other:
+        assert other.all_tags() == {"mine": 1}
+
+
+def test_a_copy_that_goes_on_to_the_same_number_is_read_anew(
+    library: Library, library_folder: Path, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png", "red")
+    library.build([photos])
+    (copy,) = copies(library_folder)
+    ids = [photo.id for photo in library.photos()]
+    library.add_tag(ids, "before")
+    with Library.open(library_folder, config=Config()) as reader:
+        assert (reader.all_tags(), len(reader.search("red"))) == ({"before": 1}, 1)
+        moment, point = reader.moment(), reader.point()
+        put_back(copy, library_folder)
+        while library.moment() < moment:
+            library.add_tag(ids, f"after-{library.moment()}")
+        assert reader.moment() == moment
+        assert reader.point() != point
+        assert "before" not in reader.all_tags()
+        assert len(reader.search("red", where=Filter(tag=("before",)))) == 0

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from indexer import BuildOptions, Library, Progress, State
+from indexer.build import _Run
 from indexer.errors import UnknownModelError, UsageError
 from tests.conftest import MakePicture
 
@@ -386,3 +387,20 @@ def test_removing_a_root_leaves_nothing_of_it_behind(
         assert b"very-private-name" not in data
         assert needle not in data
     assert not list(library_folder.glob("thumbnails/*/*"))
+
+
+def test_a_root_that_is_forgotten_as_a_build_of_all_begins_is_not_taken_again(
+    library: Library, photos: Path, picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture("kept/a.png", mark=1)
+    picture("gone/b.png", mark=2)
+    library.build([photos / "kept", photos / "gone"])
+
+    def forget(*_: object) -> None:
+        monkeypatch.undo()
+        library.remove(photos / "gone")
+
+    monkeypatch.setattr(_Run, "_require_pictures", forget)
+    library.build()
+    assert [root.path for root in library.status().roots] == [photos / "kept"]
+    assert names(library) == ["a.png"]

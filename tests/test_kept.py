@@ -2,11 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from indexer import Config, Filter, Library
 from indexer.kept import Kept
+from storage.points import Point
 from tests.conftest import MakePicture
 
 
@@ -14,23 +16,46 @@ def test_a_question_is_worked_out_once_for_each_moment() -> None:
     kept, asked = Kept(2), list[int]()
 
     def ask(seq: int) -> int:
-        return kept.get(seq, "key", lambda: asked.append(seq) or len(asked))  # type: ignore[func-returns-value]
+        return kept.get(Point(seq), "key", lambda: asked.append(seq) or len(asked))  # type: ignore[func-returns-value]
 
     assert [ask(1), ask(1), ask(2), ask(2)] == [1, 1, 2, 2]
 
 
 def test_a_reader_of_an_earlier_moment_gets_its_own_answer_and_changes_nothing() -> None:
     kept = Kept(2)
-    assert kept.get(2, "key", lambda: "new") == "new"
-    assert kept.get(1, "key", lambda: "old") == "old"
-    assert kept.get(2, "key", lambda: "again") == "new"
+    assert kept.get(Point(2), "key", lambda: "new") == "new"
+    assert kept.get(Point(1), "key", lambda: "old") == "old"
+    assert kept.get(Point(2), "key", lambda: "again") == "new"
+
+
+def grown(point: Point, batches: int) -> Point:
+    for _ in range(batches):
+        point = Point.of(point.following())
+    return point
+
+
+def test_a_copy_that_was_put_back_is_not_taken_for_what_came_before_of_its_number() -> None:
+    copied = grown(Point(3), 2)
+    before, after = grown(copied, 4), grown(copied, 4)
+    assert before.seq == after.seq
+    assert after.follows(copied)
+    assert not any(after.follows(each) or each.follows(after) for each in (before, Point(3)))
+    kept = Kept(2)
+    points = [before, after, copied]
+    assert [kept.get(each, "key", partial(hash, each)) for each in points] == [*map(hash, points)]
+
+
+def test_of_a_library_of_an_earlier_glimpse_the_number_tells() -> None:
+    assert Point.of({"change_seq": "7"}).follows(Point(6))
+    assert not Point(6).follows(Point(7))
+    assert Point.of(Point(6).following() | {"change_seq": "9"}) == Point(9)
 
 
 def test_no_more_is_kept_than_was_said() -> None:
     kept = Kept(2)
     for key in "abc":
-        kept.get(1, key, lambda: "first")
-    assert [kept.get(1, key, lambda: "anew") for key in "cba"] == ["first", "first", "anew"]
+        kept.get(Point(1), key, lambda: "first")
+    assert [kept.get(Point(1), key, lambda: "anew") for key in "cba"] == ["first", "first", "anew"]
 
 
 def test_who_asks_meanwhile_waits_for_the_first() -> None:
@@ -42,7 +67,7 @@ def test_who_asks_meanwhile_waits_for_the_first() -> None:
         return 1
 
     with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(kept.get, 1, "key", work_out) for _ in range(8)]
+        answers = [pool.submit(kept.get, Point(1), "key", work_out) for _ in range(8)]
         go_on.set()
         assert [answer.result() for answer in answers] == [1] * 8
     assert asked == ["once"]
@@ -51,8 +76,8 @@ def test_who_asks_meanwhile_waits_for_the_first() -> None:
 def test_what_failed_is_tried_anew() -> None:
     kept = Kept(2)
     with pytest.raises(ZeroDivisionError):
-        kept.get(1, "key", lambda: 1 // 0)
-    assert kept.get(1, "key", lambda: 1) == 1
+        kept.get(Point(1), "key", lambda: 1 // 0)
+    assert kept.get(Point(1), "key", lambda: 1) == 1
 
 
 def test_counts_and_orders_follow_what_another_program_writes(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +52,26 @@ def test_pixels_are_those_of_decoding_here(
 ) -> None:
     expected = load_pixels(picture_bytes, SEEN, LIMITS, region)
     assert np.array_equal(viewer.pixels(picture_bytes, SEEN, region), expected)
+
+
+def test_a_thumbnail_that_is_still_made_as_its_photo_is_forgotten_is_not_kept(
+    library: Library, picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = picture("a.png").parent
+    library.build([root])
+    (photo,) = library.photos()
+    for path in library.folder.glob("thumbnails/*/*"):
+        path.unlink()
+    make = library._viewer.jpeg
+
+    def slowly(*arguments: Any) -> bytes:
+        data = make(*arguments)
+        library.remove(root)
+        return data
+
+    monkeypatch.setattr(library._viewer, "jpeg", slowly)
+    assert library.thumbnail(photo.id)
+    assert list(library.folder.glob("thumbnails/*/*")) == []
 
 
 def test_a_jpeg_fits_its_edge(viewer: Viewer, picture_bytes: bytes) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from indexer import BuildReport, Library
+from indexer import BuildReport, Config, Library
 from tests.conftest import MakePicture, environment
 
 PATIENCE_S = 120  # a machine may be slow and busy; nothing here waits for it to pass
@@ -268,3 +268,31 @@ def test_what_cannot_be_watched_is_one_line(
     ran = glimpse("watch", *arguments)
     (line,) = ran.stderr.decode().splitlines()
     assert (ran.returncode, complaint in line) == (2, True), line
+
+
+def test_a_root_that_is_forgotten_while_its_build_waits_stays_forgotten(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    picture("kept/a.png", mark=1)
+    picture("gone/b.png", mark=2)
+    library.build([photos / "kept", photos / "gone"])
+    stop, built = threading.Event(), threading.Semaphore(0)
+
+    def watch() -> None:
+        with Library.open(library.folder, config=Config()) as watching:
+            watching.watch(debounce_s=3, stop=stop, on_build=lambda report: built.release())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        assert built.acquire(timeout=PATIENCE_S)
+        picture("gone/new.png", mark=3)
+        time.sleep(1)  # it is told of that, and waits for quiet
+        library.remove(photos / "gone")
+        picture("kept/new.png", mark=4)
+        while "new.png" not in {photo.path.name for photo in library.photos()}:
+            assert built.acquire(timeout=PATIENCE_S)
+    finally:
+        stop.set()
+        thread.join()
+    assert [root.path for root in library.status().roots] == [photos / "kept"]

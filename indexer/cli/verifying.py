@@ -91,5 +91,8 @@ def _damage(damage: Damage) -> Iterator[str]:
     if damage.backup is None:
         yield "there is no sound backup; build a new library with --library, or put back a backup of your own"
         return
-    yield f"the newest sound backup is {damage.backup}; to put it back:"
+    yield (
+        f"the newest sound backup is {damage.backup}; to put it back, stop what has the library open, such as the "
+        "page and `glimpse watch`, and then:"
+    )
     yield from (f"  {command}" for command in damage.commands)

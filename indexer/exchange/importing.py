@@ -119,7 +119,7 @@ class Importing:
         store = vector_store(self._library, self._config)
         space = joining.join(catalog)
         report = ImportReport(space.name)
-        placing.settle(_adopted(catalog, placing.folders, report))
+        placing.settle(_adopted(catalog, placing, report))
         build = self._config.build
         workers = build.decode_workers or os.cpu_count() or 2
         with DecodePool(None, build.limits(), workers, build.decode_timeout_s) as pool:
@@ -186,11 +186,12 @@ def _commit(
     report.offline += sum(link.offline for link, _ in links)
 
 
-def _adopted(catalog: Catalog, folders: list[bytes], report: ImportReport) -> list[RootRecord]:
-    """The folders as roots; those that are not there are offline."""
+def _adopted(catalog: Catalog, placing: Placing, report: ImportReport) -> list[RootRecord]:
+    """The folders as roots; those that are not there are offline, and one that was forgotten meanwhile stays so."""
     with catalog.view() as view:
         before = {root.path for root in view.roots()}
-    adopted = roots.adopt(catalog, folders)
+    forgotten = set(placing.known) - before
+    adopted = roots.adopt(catalog, [path for path in placing.folders if path not in forgotten])
     report.roots = [os.fsdecode(root.path) for root in adopted if root.path not in before]
     for root in adopted:
         if not os.path.isdir(root.path) and root.offline_reason is None:

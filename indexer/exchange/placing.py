@@ -65,7 +65,8 @@ class Placing:
         self._base = self._given or os.path.realpath(os.fsencode(folder))
         self._strip = b""
         self._moved: dict[bytes, bytes] = {}
-        self._known = known
+        self.known = known
+        """The roots that the library had."""
         self._roots: list[RootRecord] = []
         self.folders = self._look(whereabouts)
         """The folders that are to be roots of the library."""
@@ -115,7 +116,7 @@ class Placing:
                 roots[where.root] = None
             elif not os.path.isabs(where.path):
                 has_relative = True
-            elif self._given is None and any(covers(root, where.path) for root in self._known):
+            elif self._given is None and any(covers(root, where.path) for root in self.known):
                 continue
             elif self._given is None or not covers(self._given, where.path):
                 common = _common(common, os.path.dirname(os.path.normpath(where.path)))
@@ -133,7 +134,7 @@ class Placing:
             folders[os.path.realpath(common)] = None
         if has_relative:
             folders[self._base] = None
-        known = [root for root in self._known if not any(covers(f, root) for f in folders)]
+        known = [root for root in self.known if not any(covers(f, root) for f in folders)]
         return [*folders, *known]
 
     def _root_here(self, root: bytes, of: int) -> bytes:

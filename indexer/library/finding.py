@@ -17,6 +17,7 @@ from indexer.search.ranking import Marks
 from indexer.spaces import choose_space
 from storage import lookup
 from storage.filters import Filter
+from storage.points import Point
 
 __all__ = ["Finding"]
 
@@ -127,7 +128,7 @@ class Finding(Opened):
         with self._catalog().view() as view:
             top = self._config.search.top if k is None else k
             ids = self._orders.get(
-                view.change_seq(),
+                view.point(),
                 (where, order),
                 lambda: lookup.ids_in_order(view, where, order),
             )
@@ -138,7 +139,7 @@ class Finding(Opened):
         """How many photos pass a filter."""
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(), ("photos", where), lambda: lookup.count_matching(view, where)
+                view.point(), ("photos", where), lambda: lookup.count_matching(view, where)
             )
 
     def moment(self) -> int:
@@ -146,11 +147,16 @@ class Finding(Opened):
         with self._catalog().view() as view:
             return view.change_seq()
 
+    def point(self) -> Point:
+        """As `moment`, and told from the same number in a copy of the catalog that was put in its place."""
+        with self._catalog().view() as view:
+            return view.point()
+
     def digest(self, where: Filter = EVERYTHING) -> str:
         """What tells the photos that pass a filter, with their bytes, from any others; in hex."""
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(),
+                view.point(),
                 ("digest", where),
                 lambda: sha256(lookup.photo_contents(view, where).tobytes()).hexdigest(),
             )

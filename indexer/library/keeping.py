@@ -66,11 +66,21 @@ class Keeping(Opened):
         Returns once `stop` is set. A build begins when nothing has changed for `debounce_s`; `on_build` gets its
         report. Raises what the first build raises; what goes wrong later is a line to `notify`, and tried again.
         """
+        from indexer.build import BuildListener, build
         from indexer.planning import rules_of
         from indexer.watching import Surroundings, Watcher
 
         def update(roots: Sequence[str | Path]) -> "BuildReport":
-            return self.build(roots, options, on_progress=on_progress, notify=notify)
+            listener = BuildListener(on_progress, notify)
+            return build(
+                self.folder,
+                self._config,
+                self._spaces,
+                roots,
+                options,
+                listener,
+                adopting=bool(paths),
+            )
 
         rules = rules_of(self.folder, self._config.build, options.exclude, options.include_hidden)
         around = Surroundings(update, self._roots, self._known_folders, rules)
@@ -97,7 +107,7 @@ class Keeping(Opened):
 
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(),
+                view.point(),
                 "status",
                 lambda: library_status(view, self.folder, self._catalog().name),
             )

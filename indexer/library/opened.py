@@ -116,7 +116,11 @@ class Opened:
         return Thumbnails(self.folder / THUMBNAILS)
 
     def _thumbnail(self, photo: PhotoRecord, edge: int) -> bytes:
-        return self._thumbnails().get(photo, edge, self._viewer)
+        return self._thumbnails().get(photo, edge, self._viewer, self._knows)
+
+    def _knows(self, sha256: bytes) -> bool:
+        with self._catalog().view() as view:
+            return view.content_id(sha256) is not None
 
     def _catalog(self) -> Catalog:
         """The catalog; a library that was to be made may have been made by now."""

@@ -78,7 +78,7 @@ class Tagging(Opened):
         """How many photos have each tag, most frequent first."""
         with self._catalog().view() as view:
             counts = self._counts.get(
-                view.change_seq(), "tags", lambda: facets.count_tags(view, EVERYTHING)
+                view.point(), "tags", lambda: facets.count_tags(view, EVERYTHING)
             )
         return dict(counts)
 
@@ -100,7 +100,7 @@ class Tagging(Opened):
         """How many of the photos that pass the filter each camera took, each folder holds, and so on."""
         with self._catalog().view() as view:
             return self._counts.get(
-                view.change_seq(), ("facets", where), lambda: facets.facets(view, where)
+                view.point(), ("facets", where), lambda: facets.facets(view, where)
             )
 
     def _by_hand(self, photo_ids: Sequence[int], label: str, *, shown: bool) -> None:

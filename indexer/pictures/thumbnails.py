@@ -28,8 +28,13 @@ class Thumbnails:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get(self, photo: PhotoRecord, edge: int, viewer: Viewer) -> bytes:
-        """A JPEG that fits a square of `edge` pixels; the viewer makes one that is missing. Raises PictureError."""
+    def get(
+        self, photo: PhotoRecord, edge: int, viewer: Viewer, is_known: Callable[[bytes], bool]
+    ) -> bytes:
+        """A JPEG that fits a square of `edge` pixels; the viewer makes one that is missing. Raises PictureError.
+
+        `is_known` tells of a hash whether the library still knows such bytes: only then is what was made kept.
+        """
         if photo.content is None:
             raise PictureError(photo.reason or "it could not be read")
         sha256 = photo.content.sha256
@@ -43,6 +48,10 @@ class Thumbnails:
         if edge <= max(EDGES):  # larger ones are looked at one by one, and made anew each time
             with suppress(OSError):  # a library that cannot be written to can still be looked at
                 self.keep(sha256, {edge: data})
+                if not is_known(
+                    sha256
+                ):  # forgotten while it was decoded; asked last, so that none slips between
+                    kept.unlink(missing_ok=True)
         return data
 
     def keep(self, sha256: bytes, made: Mapping[int, bytes]) -> None:

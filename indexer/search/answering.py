@@ -169,7 +169,7 @@ class Answering:
         same = photos_of_contents(self._view, sorted(self._left_out), self._where)
         spaces = tuple(space.id for space in self._spaces)
         total = self._kept.get(
-            self._view.change_seq(),
+            self._view.point(),
             (self._where, spaces),
             lambda: count_photos(self._view, self._where, spaces),
         )

@@ -56,7 +56,7 @@ class Asking:
         """The answer in the space of that name, or in several: `clip,2:dino`. None names the default."""
         if query.terms and not _asks(query):
             raise QueryError(f"every weight in {str(query)!r} is 0, which asks nothing; change one")
-        allowed = self.kept.get(view.change_seq(), where, lambda: _allowed(view, where))
+        allowed = self.kept.get(view.point(), where, lambda: _allowed(view, where))
         asked, rankings, left_out, notices = [], list[Ranking](), set[int](), list[str]()
         for (space, weight), part in _shared_out(view, query, named):
             if query.terms and not _asks(part):

@@ -106,12 +106,12 @@ def _parts(
     on_step: OnStep,
     notify: Notify,
 ) -> list[Check]:
-    with catalog.view() as view:
-        library_id, records = view.library_id(), view.spaces()
     folder = catalog.folder
 
     def models(ledger: Ledger, settled: bool) -> None:
         on_step("models", 0, 0)
+        with catalog.view() as view:  # at each look: a space may have come since the first
+            records = view.spaces()
         check_models(folder, records, spaces, ledger, notify)
 
     def vectors(ledger: Ledger, settled: bool) -> None:
@@ -126,6 +126,8 @@ def _parts(
         check_collections(catalog, store, spaces, ledger, settled=settled)
 
     def maps(ledger: Ledger, settled: bool) -> None:
+        with catalog.view() as view:
+            library_id, records = view.library_id(), view.spaces()
         check_maps(folder, library_id, records, ledger)
 
     def thumbnails(ledger: Ledger, settled: bool) -> None:

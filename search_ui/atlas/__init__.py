@@ -55,7 +55,7 @@ def page() -> None:
 def _draw(library: Library) -> None:
     space = asked().space or opened.space()
     try:
-        drawn = _drawn.get(library.moment(), space, lambda: _lay_out(library, space))
+        drawn = _drawn.get(library.point(), space, lambda: _lay_out(library, space))
     except _UndrawnError:
         cards.show_title("Map")
         do_first(TITLE, {"map": space})

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.dialects import path_contains
 from storage.errors import CatalogDamagedError, GlimpseError, LibraryLockedError, StorageError
@@ -42,6 +44,9 @@ FUNCTIONS: tuple[tuple[str, int, Callable[..., float | None]], ...] = (
 
 CONNECTIONS = 64
 """Kept open: as many as ask at once. More are opened and closed again, which takes as long as a question."""
+
+FILE = "file"
+"""Under which a connection notes the file that it is to."""
 
 MOUNTS = Path("/proc/self/mounts")
 
@@ -75,7 +80,40 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
         if ours is not None:
             raise ours from context.original_exception
 
+    _follow(engine, catalog)
     return engine
+
+
+def _follow(engine: Engine, catalog: Path) -> None:
+    """Let no connection be used that is to another file than the one that lies there now, as after a restore.
+
+    While none lies there SQLite would make an empty one.
+    """
+    was_there = False
+
+    @event.listens_for(engine, "do_connect")
+    def _require(*_: object) -> None:
+        if was_there:
+            _identity(catalog)
+
+    @event.listens_for(engine, "connect")
+    def _note(_connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        nonlocal was_there
+        was_there = True
+        entry.info[FILE] = _identity(catalog)
+
+    @event.listens_for(engine, "checkout")
+    def _compare(_connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        if entry.info[FILE] != _identity(catalog):
+            raise DisconnectionError
+
+
+def _identity(catalog: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(catalog)
+    except OSError as error:
+        raise damaged(catalog, "it is missing") from error
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -194,3 +194,22 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(
     manifest.write_text(manifest.read_text().replace("photos-0", "../out/photos-0"))
     with pytest.raises(GlimpseError, match="which is not in that folder"):
         empty.import_vectors(tmp_path / "out")
+
+
+def test_a_root_that_is_forgotten_while_an_import_looks_is_not_taken_again(
+    built: Library, picture: MakePicture, tmp_path: Path
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    picture(str(private / "mine.png"), mark=99)
+    built.build([private])
+    built.export_vectors(tmp_path / "out", where=Filter(folder=str(tmp_path / "photos")))
+    before = [root.path for root in built.status().roots]
+
+    def on_step(step: str, done: int, total: int) -> None:
+        if private in {root.path for root in built.status().roots}:
+            built.remove(private)
+
+    report = built.import_vectors(tmp_path / "out", on_step=on_step)
+    assert (report.roots, private in before) == ([], True)
+    assert [root.path for root in built.status().roots] == [tmp_path / "photos"]

@@ -53,7 +53,8 @@ def test_the_command_tells_what_it_found_and_did(folder: Path, glimpse: Run) -> 
     code, said = run()
     lines = said.splitlines()
     assert (code, lines[0][:24]) == (1, "the catalog is damaged; ")
-    assert f"the newest sound backup is {copy}; to put it back:" in lines
+    (told,) = (line for line in lines if line.startswith(f"the newest sound backup is {copy}; "))
+    assert "stop what has the library open" in told
     assert f"  cp {copy} {folder / CATALOG}" in lines
     assert json.loads(run("--json")[1])["damage"]["backup"] == str(copy)
     assert glimpse("verify", "--library", folder / "nowhere").returncode == 4

@@ -86,3 +86,21 @@ def test_what_belongs_to_nothing_is_deleted(folder: Path) -> None:
     assert report.is_repaired
     assert sum(finding.count for finding in report.findings) == len(strays)
     assert tree(folder) == before
+
+
+def test_a_space_that_is_added_while_it_looks_keeps_its_model_and_its_map(folder: Path) -> None:
+    (folder / "models" / "stray").write_bytes(b"of nothing")
+    spaces = set[str]()
+
+    def on_step(step: str, done: int, total: int) -> None:
+        if step == "snapshots" and not spaces:
+            with Library.open(folder, config=Config()) as other:
+                other.build(options=BuildOptions(model="tiny:blind", space="late"))
+                other.map(space="late")
+                spaces.update(space.name for space in other.status().spaces)
+
+    with Library.open(folder, config=Config()) as library:
+        report = library.verify(on_step=on_step)
+    assert "late" in spaces
+    assert [finding.examples for finding in report.findings] == [("models/stray",)]
+    assert len(list((folder / "models").iterdir())) == 2
