@@ -88,9 +88,8 @@ def counts_of_contents(
     """How many photos with the bytes of each list of contents pass the filter."""
     if not any(lists):
         return (0,) * len(lists)
-    count = _of_contents(
-        view, where
-    ).count  # once: a text in the path may be looked for in every row
+    # Composed once: a text in the path may be looked for in every row.
+    count = _of_contents(view, where).count
     return tuple(
         sum(int(view.connection.scalar(count, {IDS: ids}) or 0) for ids in chunked(each))
         for each in lists

@@ -11,8 +11,8 @@ __all__ = ["CHANGE_SEQ", "NAMES", "Point"]
 
 CHANGE_SEQ = "change_seq"
 NAMES = "change_names"
-KEPT = 32
-"""Who was away for more batches than this reads anew."""
+KEPT = 512
+"""Who was away for more batches than this, some minutes of a build, reads anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +20,28 @@ class Point:
     """A catalog as it is after one of its batches."""
 
     seq: int
-    names: tuple[str, ...] = ()
-    """Of the newest batches, the last first; empty where a Glimpse wrote last that gave none."""
+    told: str = ""
+    """Names of the newest batches, the last first; empty where a Glimpse wrote last that gave none."""
 
     @classmethod
     def of(cls, values: dict[str, str]) -> "Point":
         """As a catalog tells it."""
         seq = values.get(CHANGE_SEQ) or "0"
-        told, *names = values.get(NAMES, "").split() or [""]
-        return cls(int(seq), tuple(names) if told == seq else ())
+        number, _, told = values.get(NAMES, "").partition(" ")
+        return cls(int(seq), told if number == seq else "")
 
     def following(self) -> dict[str, str]:
         """What a catalog is told with the batch that comes next."""
         seq = str(self.seq + 1)
-        names = [seq, secrets.token_hex(4), *self.names[: KEPT - 1]]
-        return {CHANGE_SEQ: seq, NAMES: " ".join(names)}
+        names = [secrets.token_hex(4), *self._names()[: KEPT - 1]]
+        return {CHANGE_SEQ: seq, NAMES: " ".join([seq, *names])}
 
     def follows(self, other: "Point") -> bool:
         """Whether the other is this one, or known to be one before it."""
-        back = self.seq - other.seq
-        if not other.names:
-            return back >= 0 and not self.names
-        return 0 <= back < len(self.names) and self.names[back] == other.names[0]
+        back, names = self.seq - other.seq, self._names()
+        if not other.told:
+            return back >= 0 and not names
+        return 0 <= back < len(names) and names[back] == other._names()[0]
+
+    def _names(self) -> list[str]:
+        return self.told.split()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, exists, or_, select, true
 
 from storage import statements
 from storage.points import Point
@@ -15,6 +15,7 @@ from storage.tables import contents, embeddings, photos, roots, spaces
 __all__ = ["CHUNK", "Moment", "Remembered", "View", "chunked"]
 
 CHUNK = 500  # ids in one IN (…), well below the least limit on variables that SQLite has had (999)
+DAY_S = 86_400
 STATES = {state.value: state for state in State}
 
 
@@ -95,12 +96,12 @@ class View:
         return set(self.connection.scalars(select(contents.c.size).distinct()))
 
     def orphans(self, older_than_s: float) -> list[tuple[int, bytes]]:
-        """Ids and hashes of contents that no photo has had for that long; with a date in the future, too."""
+        """Ids and hashes of contents that no photo has had for that long; all of them with 0."""
         now, since = time.time(), contents.c.orphaned_at
-        due = or_(since <= now - older_than_s, since > now)
+        # A clock was wrong where that lies ahead, by more than those of several machines differ.
+        due = or_(since <= now - older_than_s, since > now + DAY_S) if older_than_s else true()
         found = select(contents.c.id, contents.c.sha256).where(since.is_not(None), due)
-        rows = self.connection.execute(found)
-        return [(id, sha256) for id, sha256 in rows]
+        return [(id, sha256) for id, sha256 in self.connection.execute(found)]
 
     def content_id(self, sha256: bytes) -> int | None:
         """The content with these bytes."""

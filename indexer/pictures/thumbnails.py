@@ -48,9 +48,8 @@ class Thumbnails:
         if edge <= max(EDGES):  # larger ones are looked at one by one, and made anew each time
             with suppress(OSError):  # a library that cannot be written to can still be looked at
                 self.keep(sha256, {edge: data})
-                if not is_known(
-                    sha256
-                ):  # forgotten while it was decoded; asked last, so that none slips between
+                # Asked last: what is forgotten while it is decoded, its traces removed, would stay.
+                if not is_known(sha256):
                     kept.unlink(missing_ok=True)
         return data
 
