@@ -71,7 +71,8 @@ class Start:
 def _readout(vectors: Tensor) -> Tensor:
     """The least squares solution x of `vectors @ x = scores`, as a matrix over the scores (384, n)."""
     gram = vectors.T @ vectors + torch.eye(vectors.shape[1])
-    return torch.linalg.solve(gram, vectors.T)
+    readout: Tensor = torch.linalg.solve(gram, vectors.T)
+    return readout
 
 
 def learned(start: Start, pairs: Pairs, vectors: Tensor, seed: int) -> Tensor:

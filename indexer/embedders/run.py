@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm import is_model
+from timm.models.resnet import ResNet
 from torch import nn
 
 from indexer.embedders import load_model
@@ -20,7 +22,7 @@ from indexer.embedders.towers import misfit
 from indexer.embedders.trunks import named, recognise
 from indexer.errors import CheckpointError, ModelUnavailableError
 
-__all__ = ["load", "references"]
+__all__ = ["load", "references", "trunk_of"]
 
 DESCRIPTION, WEIGHTS = "run.json", "weights.safetensors"
 LICENCE = "your own"
@@ -71,7 +73,7 @@ def _model(folder: Path, described: Mapping[str, Any], notify: Notify) -> Model:
     if "like" in network:
         tower = load_model(_beside(folder, network["like"]), notify).image_tower
     else:
-        tower = _trunk(network, state)
+        tower = trunk_of(network, state)
     tower.load_state_dict(state)
     tower.eval().requires_grad_(False)
     return Model(
@@ -89,14 +91,27 @@ def _beside(folder: Path, name: str) -> str:
     return f"run:{folder.parent / run}" if prefix == "run" else name
 
 
-def _trunk(network: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> nn.Module:
-    """A ResNet as its tensors tell, since its stem may be one for small pictures; else timm's of that name."""
-    if "layer1.0.conv1.weight" in state:
+def trunk_of(network: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> nn.Module:
+    """Timm's network of that name, with the stem that its tensors tell of; one of ours as all of them tell."""
+    if not is_model(network["trunk"]):
         return recognise(state, stem_stride=network["stem_stride"]).module
     trunk = named(network["trunk"]).module
-    if set_size := getattr(trunk, "set_input_size", None):
+    if isinstance(trunk, ResNet) and "conv1.weight" in state:
+        _set_stem(trunk, state["conv1.weight"], network["stem_stride"])
+    elif set_size := getattr(trunk, "set_input_size", None):
         set_size(img_size=network["size"])
     return trunk
+
+
+def _set_stem(trunk: ResNet, weight: torch.Tensor, stride: int) -> None:
+    """One convolution without pooling behind it, if training put that in place of timm's stem for small pictures."""
+    if weight.shape == getattr(trunk.conv1, "weight", torch.empty(0)).shape:
+        return
+    width, channels, kernel, _ = weight.shape
+    trunk.conv1 = torch.nn.Conv2d(
+        channels, width, kernel, stride=stride, padding=kernel // 2, bias=False
+    )
+    trunk.maxpool = torch.nn.Identity()
 
 
 def _with_heads(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from indexer.embedders.base import Model, Preprocessing
 from indexer.errors import UsageError
 from indexer.learning.options import TrainOptions
+from indexer.spaces import absolute_name
 from indexer.train import byol, moco, simclr
 from indexer.train.augmentations import MEAN, STD
 from indexer.train.method import Method, PictureMethod
@@ -63,14 +64,15 @@ def picture_learner(
         trunk, dim = make_trunk(name, size)
         preprocessing = Preprocessing(size=size, mean=MEAN, std=STD)
         stem = getattr(trunk, "conv1", None)  # of a ResNet, whose stride no weight tells
-        network = {"trunk": name, "size": size, "stem_stride": stem.stride[0] if stem else None}
+        stride = stem.stride[0] if isinstance(stem, nn.Conv2d) else None
+        network = {"trunk": name, "size": size, "stem_stride": stride}
     else:
         if options.size not in (None, start.preprocessing.size):
             raise UsageError(
                 f"--size {options.size}: {start.name} sees {start.preprocessing.size} pixels; leave --size away"
             )
         trunk, dim, preprocessing = start.image_tower, start.dim, start.preprocessing
-        network = {"like": start.name}
+        network = {"like": absolute_name(start.name)}
     trunk.requires_grad_(True)
     found = _method(method, options, trunk, dim, preprocessing.size, pictures)
     found.normalisation = preprocessing.mean, preprocessing.std

@@ -39,7 +39,7 @@ def choose_machine(options: TrainOptions, wanted: Wanted) -> Machine:
 
 def _fastest(device: Device) -> Precision:
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     # Processors without such instructions emulate bf16, slowly.
     knows_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if device == "cpu" and knows_bf16() else "fp32"

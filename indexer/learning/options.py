@@ -1,5 +1,7 @@
 """What a user may say about training: each option once, for the command and for Python alike."""
 
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,6 +68,7 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not value > least:
                 raise UsageError(f"--{name} {value} is too little; more than {least} is needed")
+        self._check_numbers()
         if self.accumulate < 1:
             raise UsageError(f"--accumulate {self.accumulate} is too little; 1 is the least")
         for name in ("hold_out", "warmup"):
@@ -79,8 +82,20 @@ class TrainOptions:
             )
         if self.backbone and self.start:
             raise UsageError("--start brings its own network; leave --backbone away")
-        if self.name and not all(c.isalnum() or c in "._-" for c in self.name):
-            raise UsageError(f"--name {self.name}: a run's name has letters, digits and . _ - only")
+        if self.name is not None and not re.fullmatch(r"[^\W_][\w.-]*", self.name):
+            raise UsageError(
+                f"--name {self.name}: a run's name has letters, digits and . _ - only, the first a letter or digit"
+            )
+
+    def _check_numbers(self) -> None:
+        for name in ("epochs", "minutes", "learning_rate", "weight_decay", "seed"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} {value} makes no sense; give a finite number from 0 on"
+                )
+        if self.learning_rate == 0:
+            raise UsageError("--learning-rate 0 learns nothing; give more")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,8 @@ def vector_lesson(options: TrainOptions, folders: Sequence[bytes], asking: Askin
     def against(name: str) -> Measured:
         other = library.embedder(name, notify=asking.notify)
         vectors = dict(zip(*library.vectors(name), strict=True))
-        if not all(rows[i].id in vectors for i in held):
-            return []  # that space has not seen them all
+        if not held or not all(rows[i].id in vectors for i in held):
+            return []  # nothing to ask, or that space has not seen it all
         return known.measure(
             np.stack([vectors[rows[i].id] for i in held]),
             other.embed_texts if other.reads_text else None,

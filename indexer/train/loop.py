@@ -1,5 +1,6 @@
 """The one loop that every method of learning runs in."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -8,8 +9,8 @@ from typing import Literal
 
 import torch
 from lightly.utils.dist import rank, world_size
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
-from torch.nn import SyncBatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from indexer.errors import GlimpseError
@@ -17,7 +18,7 @@ from indexer.train.batches import Batch, Batches
 from indexer.train.method import Method
 from indexer.train.runs import Run
 
-__all__ = ["Machine", "Pace", "Step", "train"]
+__all__ = ["Machine", "Pace", "Step", "share_batch_norm", "train"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -100,12 +101,13 @@ def train(
 
     `learning_rate` maps the share of training that is done, 0 to 1, to the rate. A run that was stopped at any
     time, even killed, goes on with `resume` from what was kept last, and takes the same steps as it would have.
-    Raises GlimpseError where the loss is no number any more.
+    Raises GlimpseError where the loss, or a weight at the end, is no number any more.
     """
     loop = _Loop(method, optimizer, learning_rate, batches, pace, run, seed, machine)
     if resume:
         loop.restore()
     loop.run(on_step)
+    _require_numbers(method)
 
 
 @dataclass
@@ -168,7 +170,9 @@ class _Loop:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         loss = float(_mean(torch.stack(losses).mean()))
-        if loss != loss and self.machine.precision != "fp16":  # the scaler skips such steps
+        if (
+            not math.isfinite(loss) and self.machine.precision != "fp16"
+        ):  # the scaler skips such steps
             raise GlimpseError(
                 f"the loss is no number after {self.step} steps; lower the learning rate with --learning-rate"
             )
@@ -232,14 +236,30 @@ class _AsForward(nn.Module):
         return self.method.loss(batch)
 
 
+def _require_numbers(method: Method) -> None:
+    learned = [each for each in method.state_dict().values() if each.is_floating_point()]
+    if not all(bool(each.isfinite().all()) for each in learned):
+        raise GlimpseError(
+            "training diverged: what was learned has weights that are no numbers; lower --learning-rate"
+        )
+
+
 def _forward(method: Method, device: str) -> nn.Module:
     method.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if world_size() == 1:
         return _AsForward(method)
     wrapped: nn.Module = _AsForward(method)
     if method.shares_batch_norm and device == "cuda":  # there is none for processors
-        SyncBatchNorm.convert_sync_batchnorm(wrapped)  # type: ignore[no-untyped-call]
+        wrapped = share_batch_norm(wrapped)
     return DistributedDataParallel(wrapped)
+
+
+def share_batch_norm(module: nn.Module) -> nn.Module:
+    """The same network, whose batch norms see the batches of all processes.
+
+    By timm, whose own batch norms do an activation besides; torch's converter would leave that out.
+    """
+    return convert_sync_batchnorm(module)  # type: ignore[no-any-return]
 
 
 def _placed(tensor: Tensor, device: str) -> Tensor:

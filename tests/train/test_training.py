@@ -312,6 +312,13 @@ def test_a_link_in_place_of_the_weights_is_no_other_model(library: Library, colo
         ("simclr", {"epochs": 0}, "--epochs 0 is too little"),
         ("simclr", {"hold_out": 1.0}, "--hold-out 1.0 is no share"),
         ("simclr", {"name": "a/b"}, "--name a/b: a run's name has letters"),
+        ("simclr", {"name": "."}, "--name .: a run's name has letters"),
+        ("simclr", {"name": ".."}, "--name ..: a run's name has letters"),
+        ("simclr", {"learning_rate": float("nan")}, "--learning-rate nan makes no sense"),
+        ("simclr", {"learning_rate": -1.0}, "--learning-rate -1.0 makes no sense"),
+        ("simclr", {"weight_decay": -1.0}, "--weight-decay -1.0 makes no sense"),
+        ("simclr", {"seed": -1}, "--seed -1 makes no sense"),
+        ("simclr", {"epochs": float("inf")}, "--epochs inf makes no sense"),
         ("simclr", {"set": ("temprature=1",)}, "has no temprature; did you mean temperature?"),
         ("simclr", {"set": ("temperature=warm",)}, "warm is not a number"),
         ("simclr", {"backbone": "resnet19"}, "timm has no network named resnet19"),
@@ -371,3 +378,15 @@ def test_a_run_trained_beside_others_stops_at_a_name_that_is_taken(
     with pytest.raises(UsageError, match="the run mine is there already"):
         library.train("simclr", [colours], changed(SMALL, name="mine"))
     assert os.listdir(library.folder / "runs") == ["mine"]
+
+
+def test_a_name_that_leads_out_of_the_runs_takes_nothing_with_it(
+    library: Library, colours: Path, tmp_path: Path
+) -> None:
+    library.build([colours])
+    there = sorted(library.folder.rglob("*"))
+    (tmp_path / "empty").mkdir()
+    for name in (".", "..", "../.."):
+        with pytest.raises(UsageError):
+            library.train("simclr", [tmp_path / "empty"], changed(SMALL, name=name))
+    assert sorted(library.folder.rglob("*")) == there

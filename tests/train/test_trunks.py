@@ -4,8 +4,12 @@ from timm.models.resnet import ResNet
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from indexer.embedders.run import trunk_of
 from indexer.embedders.trunks import recognise
 from indexer.errors import ModelError, UnknownModelError
+from indexer.learning.learners import picture_learner
+from indexer.learning.options import TrainOptions
+from indexer.train.loop import share_batch_norm
 from indexer.train.trunks import NARROW, make_trunk
 
 
@@ -71,3 +75,39 @@ def test_an_unknown_network_is_refused_with_the_nearest_names() -> None:
 def test_a_size_that_a_network_does_not_take_is_refused() -> None:
     with pytest.raises(ModelError, match="mixer_s16_224 does not take pictures of 40 pixels"):
         make_trunk("mixer_s16_224", 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        (NARROW, 32),
+        (NARROW, 96),
+        ("resnet18", 32),
+        ("resnet18d", 32),
+        ("resnet18d", 96),
+        ("resnet10t", 96),
+        ("resnetblur18", 96),
+        ("legacy_seresnet18", 64),
+        ("mobilenetv3_small_050", 96),
+    ],
+)
+def test_a_run_is_loaded_as_the_network_that_was_trained(name: str, size: int) -> None:
+    options = TrainOptions(backbone=name, size=size)
+    learner = picture_learner("simclr", options, None, pictures=100)
+    trunk = learner.model().image_tower.eval()
+    for weight in trunk.parameters():
+        if weight.ndim == 1:  # a block's last gamma is 0 at first, and hides what the block does
+            nn.init.uniform_(weight, 0.5, 1.5)
+    loaded = trunk_of(learner.network, trunk.state_dict())
+    loaded.load_state_dict(trunk.state_dict())
+    pixels = torch.randn(2, 3, size, size)
+    assert torch.equal(loaded.eval()(pixels), trunk(pixels))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "tf_efficientnet_lite2"])
+@torch.no_grad()
+def test_a_network_over_several_cards_is_the_same_network(name: str) -> None:
+    trunk = make_trunk(name, 96)[0].eval()
+    pixels = torch.randn(2, 3, 96, 96)
+    before = trunk(pixels)
+    torch.testing.assert_close(share_batch_norm(trunk).eval()(pixels), before)
