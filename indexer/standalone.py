@@ -1,7 +1,9 @@
 """One HTML file that asks nothing of the network: styles and pictures are inside, and the script, if there is one."""
 
 import base64
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -21,6 +23,9 @@ __all__ = [
 
 Thumbnail = Callable[[int, int], bytes]
 """A JPEG of a photo, by its id and the edge of the square that it fits, in pixels."""
+
+PAGES = (".html", ".htm")
+"""Endings of files that may be written over."""
 
 COLOURS = """
 :root { color-scheme: light dark; --ink: #1c2126; --dim: #5b656f; --paper: #fff; --card: #f5f6f8;
@@ -67,14 +72,22 @@ def check_writable(path: Path) -> None:
     """Raise UsageError, before anything is made, where a page cannot be written."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"no page can be written to {path}; name a file in a folder that is there")
+    if os.path.lexists(path) and path.suffix.lower() not in PAGES:
+        raise UsageError(
+            f"{path} is there already and is no page; name another file, such as page.html"
+        )
 
 
 def write(path: Path, text: str) -> None:
-    """Write a page. Raises UsageError where it cannot be written."""
+    """Write a page, whole or not at all. Raises GlimpseError where it cannot be written."""
+    aside = path.with_name(f".{path.name}.tmp")
     try:
-        path.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise GlimpseError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _hash(text: str) -> str:

@@ -80,7 +80,8 @@ def _of_picture(where: Filter) -> Iterator[Condition]:
     if circle := where.circle():
         yield _within(circle)
     if where.format:
-        yield func.lower(contents.c.format) == where.format.lower()
+        name = where.format.lower().removeprefix(".")
+        yield func.lower(contents.c.format) == FORMATS.get(name, name)
     if where.orientation:
         yield SHAPES[where.orientation]()
     if where.min_megapixels is not None:
@@ -91,6 +92,14 @@ def _of_picture(where: Filter) -> Iterator[Condition]:
     yield from (has_tag(label) for label in where.tag)
     yield from (~has_tag(label) for label in where.without_tag)
 
+
+FORMATS = {
+    **dict.fromkeys(("jpg", "jpe", "jfif"), "jpeg"),
+    **dict.fromkeys(("heic", "hif"), "heif"),
+    **dict.fromkeys(("jp2", "j2k", "jpx"), "jpeg2000"),
+    "tif": "tiff",
+}
+"""Names as files have them, of formats that Pillow calls otherwise."""
 
 SHAPES: dict[str, Callable[[], Condition]] = {
     "landscape": lambda: contents.c.width > contents.c.height,

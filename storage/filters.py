@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import NamedTuple
 
 from storage.errors import UsageError
@@ -10,6 +11,7 @@ from storage.errors import UsageError
 __all__ = ["ORIENTATIONS", "Circle", "Filter"]
 
 DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?)?")
+FIRST_MOMENT = "0001-01-01T00:00:00"
 NUMBER = r"\s*([+-]?\d+(?:\.\d*)?)\s*"
 NEAR = re.compile(f"{NUMBER},{NUMBER},{NUMBER}(?:km)?")
 SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*(|B|kB|MB|GB)", re.IGNORECASE)
@@ -78,7 +80,7 @@ class Filter:
 
     def __post_init__(self) -> None:
         for name in ("after", "before"):
-            _check(name, getattr(self, name), DATE, "a date such as 2023, 2023-05 or 2023-05-01")
+            _check_date(name, getattr(self, name))
         for name in ("min_size", "max_size"):
             _check(name, getattr(self, name), SIZE, "a size such as 500kB or 2MB")
         _check("near", self.near, NEAR, "LATITUDE,LONGITUDE,KM such as 48.86,2.35,10")
@@ -87,6 +89,8 @@ class Filter:
             raise UsageError(
                 f"near {self.near!r} is no place: latitude ends at 90, longitude at 180"
             )
+        if circle and circle.km < 0:
+            raise UsageError(f"near {self.near!r}: a distance is at least 0 km")
         if self.orientation not in (None, *ORIENTATIONS):
             raise UsageError(f"orientation {self.orientation!r}: it is {', '.join(ORIENTATIONS)}")
 
@@ -114,6 +118,14 @@ class Filter:
 def _check(name: str, value: str | None, pattern: re.Pattern[str], wanted: str) -> None:
     if value is not None and not pattern.fullmatch(value):
         raise UsageError(f"{name} {value!r} is not {wanted}")
+
+
+def _check_date(name: str, value: str | None) -> None:
+    _check(name, value, DATE, "a date such as 2023, 2023-05 or 2023-05-01")
+    try:
+        datetime.fromisoformat((value or "") + FIRST_MOMENT[len(value or "") :])
+    except ValueError:
+        raise UsageError(f"{name} {value!r} is a day or an hour that there is not") from None
 
 
 def _bytes(size: str | None) -> int | None:

@@ -80,7 +80,7 @@ def test_names_and_queries_are_text_whatever_is_in_them(
     text = sheet_of(built, 'yellow + "</title><script>"', 1)
     assert "<script>" not in text
     assert "&lt;/title&gt;&lt;script&gt;" in text.partition("</title>")[0]
-    assert "&lt;img src=x&gt;\\udce9\\u202e&amp;gpj.png" in text
+    assert "&lt;img src=x&gt;\\xe9\\u202e&amp;gpj.png" in text
     assert "\u202e" not in text
     text.encode()  # no surrogates
     (link,) = Elements(text).all("a", "href")
@@ -134,3 +134,13 @@ def test_the_command_opens_a_sheet_that_nobody_else_can_read(
 def test_a_sheet_that_cannot_be_written_is_one_line(built: Library, glimpse: Run) -> None:
     ran = glimpse("search", "red", "--sheet", "missing/sheet.html")
     assert (ran.returncode, ran.stdout, ran.stderr.count(b"\n")) == (2, b"", 1)
+
+
+def test_a_sheet_is_not_written_over_what_is_no_page(built: Library, glimpse: Run) -> None:
+    photo = built.browse(1)[0].path
+    before = photo.read_bytes()
+    for taken in (photo, built.folder / "catalog.sqlite"):
+        ran = glimpse("search", "red", "--sheet", taken)
+        assert (ran.returncode, ran.stdout) == (2, b"")
+        assert b"is there already and is no page" in ran.stderr
+    assert photo.read_bytes() == before

@@ -156,6 +156,30 @@ def test_pictures_without_any_shape_are_compared_by_their_bytes_alone(
     assert library.duplicates() == []
 
 
+def test_what_is_gone_or_was_changed_is_neither_a_copy_nor_worth_keeping(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    for name, age in (("gone.png", 300), ("changed.png", 200), ("last.png", 100)):
+        stamp = picture(name, "red").stat().st_mtime - age
+        os.utime(photos / name, (stamp, stamp))
+    library.build([photos])
+    (photos / "gone.png").unlink()
+    picture("changed.png", "blue")
+    told: list[str] = []
+    assert library.duplicates(near=False, notify=told.append) == []
+    assert told == [
+        "2 files went or changed since they were read, and are left out; `glimpse build` looks again"
+    ]
+
+
+def test_a_file_with_two_names_is_no_copy_of_itself(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    os.link(picture("a.png", "red"), photos / "b.png")
+    library.build([photos])
+    assert library.duplicates() == []
+
+
 def test_hashes_that_an_older_library_lacks_are_computed_and_kept(
     library: Library, library_folder: Path, photos: Path, original: Path, derive: Derive
 ) -> None:

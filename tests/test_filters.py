@@ -106,6 +106,8 @@ def test_shapes_formats_and_sizes(taken: Library, photos: Path) -> None:
     assert passing(taken, Filter(orientation="portrait")) == {"north"}
     assert passing(taken, Filter(orientation="square")) == {"ÄRGER"}
     assert passing(taken, Filter(format="png")) == {"ÄRGER"}
+    for name in ("jpg", ".JPG", "jfif"):
+        assert passing(taken, Filter(format=name)) == passing(taken, Filter(format="JPEG"))
     assert passing(taken, Filter(min_megapixels=1.2)) == {"far side"}
     assert passing(taken, Filter(min_megapixels=1.201)) == set()
     size = (photos / "far side.jpg").stat().st_size
@@ -155,11 +157,15 @@ def test_a_root_that_is_gone_answers_only_when_asked(taken: Library, photos: Pat
     [
         ("after", "2023-13-45x"),
         ("before", "June"),
+        ("after", "2023-13"),
+        ("after", "2023-02-30"),
+        ("before", "2019-05-01T25:00"),
         ("near", "Paris"),
         ("near", "48,2"),
         ("near", "91,0,5"),
         ("near", "0,181,5"),
         ("near", "nan,0,5"),
+        ("near", "0,0,-1"),
         ("orientation", "round"),
         ("min_size", "big"),
         ("max_size", "-1MB"),

@@ -32,7 +32,11 @@ def dedupe(
     where = from_here(where)
     with common.open() as library, Bar("looking").shown() as bar:
         groups = library.duplicates(
-            near=not exact, where=where, space=common.space, on_step=bar.update
+            near=not exact,
+            where=where,
+            space=common.space,
+            on_step=bar.update,
+            notify=console.note,
         )
     if as_json:
         print(json.dumps(answers.duplicate_groups(groups)))

@@ -76,7 +76,7 @@ def _do(library: Library, task: dict[str, Any], answers: "queue.Queue[str]") -> 
             _tell(found=len(chart.ids))
             return []
         case {"duplicates": _}:
-            groups = library.duplicates(on_step=_step)
+            groups = library.duplicates(on_step=_step, notify=lambda line: _tell(note=line))
             _tell(
                 found=[
                     [group.kind, [photo.id for photo in group.photos], group.reasons]

@@ -194,6 +194,8 @@ def test_with_a_password_the_page_listens_to_others_and_says_what_that_means(
 def test_an_empty_password_takes_it_away(locked: Path, tmp_path: Path) -> None:
     folder = tmp_path / "library"
     shutil.copytree(locked, folder)
+    nothing = ui("--set-password", "--library", folder, typed="")
+    assert (nothing.returncode, "nothing was changed" in nothing.stderr) == (2, True)
     assert ui("--set-password", "--library", folder, typed="\n").returncode == 0
     assert read_lock(folder) is None
 
