@@ -183,6 +183,7 @@ class _Run:
             for plan in plans:
                 covering.tally(plan, pipeline.report)
             covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
+            covering.notice_vanished(catalog, roots, pipeline.report)
             self._finish(catalog)
             tag_new(catalog, self._spaces, self._listener.notify)
             self._back_up(catalog)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from indexer.discovery import Rules, Walk
 from indexer.errors import UsageError
 from indexer.pipeline import BuildReport
 from indexer.planning import RootPlan
@@ -11,7 +12,17 @@ from indexer.urls import folder_of, is_url
 from storage.catalog import Catalog
 from storage.records import RootRecord, State
 
-__all__ = ["Confirm", "adopt", "check_paths", "covers", "known", "settle", "tally", "would_cover"]
+__all__ = [
+    "Confirm",
+    "adopt",
+    "check_paths",
+    "covers",
+    "known",
+    "notice_vanished",
+    "settle",
+    "tally",
+    "would_cover",
+]
 
 Confirm = Callable[[str], bool]
 """Asks the user a question that is answered with yes or no."""
@@ -114,6 +125,22 @@ def settle(
             report.states[state] = report.states.get(state, 0) + len(ids)
         if goes or states or plan.offline_reason != plan.root.offline_reason:
             _record(catalog, plan, states, goes)
+
+
+def notice_vanished(catalog: Catalog, built: Sequence[RootRecord], report: BuildReport) -> None:
+    """Record which other roots are not there any more; a folder that was renamed would else be shown twice.
+
+    One that is back waits for a build of its own, and URLs are not asked.
+    """
+    done = {root.id for root in built}
+    with catalog.view() as view:
+        others = [root for root in view.roots() if root.id not in done and not is_url(root.path)]
+        shown = [root for root in others if root.offline_reason is None and view.folders(root.id)]
+    for root in shown:
+        if reason := Walk(root.path, Rules()).why_offline(was_empty=False):
+            report.offline_roots[root.path] = reason
+            with catalog.batch() as batch:
+                batch.set_root_offline(root.id, reason)
 
 
 def _record(

@@ -3,6 +3,7 @@
 import os
 import threading
 
+from anyio import from_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -35,6 +36,8 @@ def picture(request: Request) -> Response:
         return PlainTextResponse("no such picture", 404)
     try:
         with _decoding:
+            if from_thread.run(request.is_disconnected):  # it was scrolled past: others wait
+                return Response(status_code=499)
             data = library().thumbnail(photo_id, edge)
     except (PictureError, QueryError) as error:
         return PlainTextResponse(str(error), 404)

@@ -196,6 +196,21 @@ def test_a_root_that_is_gone_is_offline_and_comes_back_without_embedding(
     assert len(library.search("red")) == 4
 
 
+def test_a_folder_that_was_renamed_is_not_shown_twice(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    picture("1.png")
+    library.build([photos])
+    renamed = photos.rename(photos.with_name("renamed"))
+    report = library.build([renamed])
+    assert list(report.offline_roots) == [os.fsencode(photos)]
+    assert [result.path.parent for result in library.search("red")] == [renamed]
+    assert library.build([renamed]).offline_roots == {}  # it was told
+    renamed.rename(photos)
+    assert library.build().embedded == 0
+    assert [result.path.parent for result in library.search("red")] == [photos]
+
+
 def test_an_excluded_photo_is_hidden_and_comes_back(
     library: Library, photos: Path, picture: MakePicture
 ) -> None:

@@ -278,7 +278,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "merged": (choosing, "recall_of", 1),
     "written": (os, "fsync", 1),
     "flushed": (snapshot_files, "read_back", 1),
-    "named": (snapshots, "flush_folder", 1),
+    "named": (snapshots, "flush", 1),
     "before its record": (snapshots, "record_snapshot", 1),
     "recorded": (snapshots, "remove_orphans", 1),
 }

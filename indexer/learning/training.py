@@ -231,9 +231,9 @@ class _Training:
         retrieval = {"before": before, "after": figures(after)}
         if theirs:
             retrieval[f"space {default}"] = figures(theirs)
-        run.describe(retrieval=retrieval)
         seed = self._options.seed
         adopted = self._options.adopt and adopt(model, self._folders, after, theirs, seed, asking)
+        run.close(retrieval=retrieval)
         forget_pictures(run)
         return TrainReport(
             model,

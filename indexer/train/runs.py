@@ -2,7 +2,7 @@
 
     settings.json         what was asked for; a run goes on only with the same
     curve.csv, curve.png  the loss and what else was watched, a row a step
-    resume.pt             method, optimiser and place; gone when training is done
+    resume.pt             method, optimiser and place; gone when what was learned is measured
     run.json              method, network, preprocessing, dimension, data, seed, versions
     *.safetensors         what was learned
 
@@ -39,12 +39,12 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether it was begun."""
-        return (self.folder / SETTINGS).exists() or self.is_done
+        return any((self.folder / name).exists() for name in (SETTINGS, DESCRIPTION))
 
     @property
     def is_done(self) -> bool:
-        """Whether there is a model in it."""
-        return (self.folder / DESCRIPTION).exists()
+        """Whether there is a model in it that was measured."""
+        return (self.folder / DESCRIPTION).exists() and not self.has_state
 
     @property
     def can_resume(self) -> bool:
@@ -90,14 +90,14 @@ class Run:
         return state
 
     def finish(self, description: Mapping[str, Any]) -> None:
-        """Say what the weights beside it are, which makes the run a model; drop what only going on needs."""
+        """Say what the weights beside it are, which makes the run a model; until it is closed it can go on."""
         self.write(DESCRIPTION, _json(description))
-        (self.folder / STATE).unlink(missing_ok=True)
 
-    def describe(self, **more: Any) -> None:
-        """Add to the description."""
+    def close(self, **measured: Any) -> None:
+        """Add what was measured to the description, and drop what only going on needs."""
         described = json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8"))
-        self.write(DESCRIPTION, _json(described | more))
+        self.write(DESCRIPTION, _json(described | measured))
+        (self.folder / STATE).unlink(missing_ok=True)
 
     def append(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Add rows to the curve."""

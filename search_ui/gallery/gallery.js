@@ -96,7 +96,7 @@ class Gallery {
     for (const [key, tile] of this.tiles) {
       const focused = this.places.has(key) && tile.contains(this.root.getRootNode().activeElement);
       if (wanted.has(key) || focused) continue;
-      tile.remove();
+      dropTile(tile);
       this.tiles.delete(key);
     }
   }

@@ -55,6 +55,16 @@ function drawTile(item, on) {
   return tile;
 }
 
+// A picture that is still on its way would be waited for by those now in sight: a browser fetches few at a time.
+function dropTile(tile) {
+  tile.remove();
+  const image = tile.querySelector("img");
+  if (!image || image.complete) return;
+  image.onerror = null;
+  image.removeAttribute("srcset");
+  image.removeAttribute("src");
+}
+
 // A picture does not say why it is not there: where one has signed out elsewhere, the page drawn anew is the door.
 let looking = null;
 function lookForDoor() {

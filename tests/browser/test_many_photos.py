@@ -2,11 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import anyio
 import pytest
+from starlette.types import Message
 
 from benchmarks.large import make_library
+from search_ui.pictures import ROUTE
 from tests.browser.conftest import EXAMPLES, serving
 
 pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
@@ -61,6 +65,31 @@ def test_thousands_of_results_are_scrolled_through_with_few_tiles_in_the_page(
     expect(last).to_have_attribute("aria-posinset", size or "")
     expect(last.locator("img")).to_have_js_property("complete", True)
     assert visitor.evaluate("window.most") < 120
+
+
+def test_pictures_that_are_scrolled_past_are_no_longer_waited_for(visitor: Page, many: str) -> None:
+    visitor.route("**/photos/*/320?*", lambda _: None)  # the server takes its time
+    visit(visitor, f"{many}/?q=red")
+    expect(first(visitor)).to_be_visible()
+    passed = visitor.locator(".gallery li img").first.get_attribute("src") or "none"
+    with visitor.expect_event("requestfailed", lambda request: passed in request.url):
+        visitor.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 10000)")
+
+
+def test_a_picture_that_nobody_waits_for_any_more_is_not_made() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path = {"photo_id": 1, "edge": 320}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "path_params": path}
+    with ThreadPoolExecutor(1) as elsewhere:  # Playwright's own loop runs in this thread
+        elsewhere.submit(anyio.run, ROUTE.app, scope, receive, send).result()
+    assert sent[0]["status"] == 499
 
 
 def test_too_much_for_one_zip_is_refused_by_the_page_and_by_the_server(

@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from indexer.errors import UsageError
-from indexer.train.runs import Run
+from indexer.train.runs import DESCRIPTION, Run
 
 SETTINGS = {"method": "simclr", "epochs": 3.0}
 
@@ -27,6 +28,7 @@ def test_a_run_that_was_begun_is_not_begun_again(run: Run) -> None:
 def test_a_finished_run_is_neither_replaced_nor_resumed(run: Run) -> None:
     run.begin(SETTINGS, resume=False)
     run.finish({})
+    run.close()
     with pytest.raises(UsageError, match="is there already, or give another name"):
         run.begin(SETTINGS, resume=False)
     with pytest.raises(UsageError, match="is done; leave --resume away"):
@@ -45,12 +47,16 @@ def test_a_run_goes_on_only_with_the_settings_that_it_began_with(run: Run) -> No
         run.begin(SETTINGS | {"epochs": 4.0}, resume=True)
 
 
-def test_the_state_comes_back_and_is_gone_when_training_is_done(run: Run) -> None:
+def test_the_state_comes_back_and_is_gone_when_all_is_measured(run: Run) -> None:
     run.begin(SETTINGS, resume=False)
     run.save_state({"weight": torch.arange(3), "step": 7})
     assert run.load_state()["step"] == 7
     run.finish({"method": "simclr"})
+    assert run.can_resume
+    run.close(retrieval={"after": {}})
     assert not run.has_state
+    assert not run.can_resume
+    assert json.loads((run.folder / DESCRIPTION).read_text())["retrieval"] == {"after": {}}
 
 
 def test_rows_after_the_state_was_kept_are_cut_off(run: Run) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from indexer import BuildOptions, Library, Query, TrainOptions
 from indexer.errors import CheckpointError, GlimpseError, ModelUnavailableError, UsageError
+from indexer.learning import training
 from indexer.train.loop import Step
 from indexer.train.runs import Run as RunFolder
 from tests.clip_models import register
@@ -143,6 +144,25 @@ def test_a_killed_run_resumes_to_the_curve_that_it_would_have_had(
     curves = [RunFolder(runs / name).curve() for name in ("whole", "cut")]
     assert [row["step"] for row in curves[1]] == list(range(1, 21))
     assert [row["loss"] for row in curves[0]] == [row["loss"] for row in curves[1]]
+
+
+def test_what_is_interrupted_while_it_is_measured_is_measured_by_resuming(
+    library: Library, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "default_space", interrupted)
+        library.train("simclr", [colours], SMALL)
+    folder = library.folder / "runs" / "simclr"
+    weights = (folder / "weights.safetensors").read_bytes()
+    taken: list[Step] = []
+    report = library.train("simclr", [colours], changed(SMALL, resume=True), on_train=taken.append)
+    assert taken == []
+    assert set(report.retrieval) == {"before", "after", "space tiny"}
+    assert (folder / "weights.safetensors").read_bytes() == weights
+    assert not (folder / "resume.pt").exists()
 
 
 def test_ctrl_c_says_how_to_go_on(colours: Path, library_folder: Path) -> None:
