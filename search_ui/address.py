@@ -2,20 +2,19 @@
 
 import re
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
 from indexer import Filter
 from indexer.errors import UsageError
+from indexer.search.answering import SORTS, Sort
 from search_ui.opened import config
 
-__all__ = ["EVERYTHING", "MAX_WORDS", "SORTS", "Asked", "Sort", "asked", "change", "parameters"]
+__all__ = ["EVERYTHING", "MAX_WORDS", "Asked", "asked", "change", "parameters"]
 
 MAX_WORDS = 1000
 """Characters of a query; an address takes no more than some thousands."""
-Sort = Literal["relevance", "newest", "oldest"]
-SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest")
 EVERYTHING = Filter()
 
 ID = re.compile(r"\d{1,18}")  # what SQLite can count to

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from indexer import Filter, Library, Photo, Query
 from indexer.results import Relevance
+from indexer.search.answering import Sort
 from indexer.terms import PhotoOfLibrary
-from search_ui.address import EVERYTHING, Sort
+from search_ui.address import EVERYTHING
 from search_ui.literal import readable
 
 __all__ = ["Page", "Question", "item", "keep", "recall"]

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from storage.tables import contents, embeddings, photos, roots
 from storage.view import CHUNK, View, chunked
 
 __all__ = [
+    "ORDERS",
     "PHOTO_COLUMNS",
     "Order",
     "all_photos",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 Order = Literal["newest", "oldest", "added"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 IDS = "content_ids"
 PHOTO_COLUMNS = [

@@ -206,6 +206,38 @@ def test_without_a_query_the_command_lists_by_date(
     refused = glimpse("search")
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"say what to look for" in refused.stderr
+    added = glimpse("search", "--sort", "added").stdout.splitlines()
+    assert len(added) == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        (("--threshold", "0"), "--threshold needs a query"),
+        (("--relevant",), "--relevant needs a query"),
+        (("--less", "1"), "--less needs a query"),
+        (("--include-self",), "--include-self needs a query"),
+        (("--space", "nope"), "--space needs a query"),
+        (("--sort", "foo"), "order 'foo' is not known; there are: newest, oldest, added"),
+        (("-t", "-1"), "-1 results from 0 were asked for"),
+        (("--offset", "-3"), "20 results from -3 were asked for"),
+    ],
+)
+def test_what_makes_no_sense_without_a_query_is_refused(
+    library: Library, glimpse: Run, option: tuple[str, ...], says: str
+) -> None:
+    refused = glimpse("search", "--format", "JPEG", *option)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert refused.stderr.decode().startswith(f"glimpse: {says}")
+
+
+def test_a_number_of_answers_needs_a_query_to_export(
+    library: Library, glimpse: Run, tmp_path: Path
+) -> None:
+    refused = glimpse("export", str(tmp_path / "out"), "-t", "3")
+    assert refused.returncode == 2
+    assert b"-t 3 needs --query" in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_photos_are_browsed_in_pages(library: Library, photos: Path, picture: MakePicture) -> None:

@@ -12,6 +12,7 @@ from indexer.amounts import readable_size
 from indexer.cli import console
 from indexer.cli.bar import Bar
 from indexer.cli.command import SOME_SKIPPED, Common, JsonObject, from_here
+from indexer.errors import UsageError
 from indexer.printable import printable
 
 __all__ = ["export", "import_"]
@@ -32,6 +33,8 @@ def export(
 ) -> None:
     """Write photos with their vectors to files that other programs read; all, or those that pass the filters."""
     where = from_here(where)
+    if query is None and top is not None:
+        raise UsageError(f"-t {top} needs --query; leave it away, or say what to look for")
     with common.open() as library, Bar("reading").shown() as bar:
         if query is not None:
             where = _answers(library, query, top, where, common.space, bar)
@@ -55,7 +58,7 @@ def _answers(
     """The filter that leaves what answers the query."""
     answer = library.search(
         query,
-        top or max(library.count(where), 1),
+        max(library.count(where), 1) if top is None else top,
         where=where,
         space=space,
         relevant=top is None,

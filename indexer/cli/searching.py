@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -41,7 +41,10 @@ def search(
         bool, typer.Option("--relevant", help="Only what is likely or may be an answer.")
     ] = False,
     sort: Annotated[
-        str, typer.Option(help="relevance; or newest or oldest, of what is relevant.")
+        str,
+        typer.Option(
+            help="relevance; or newest or oldest, of what is relevant; without a query also added."
+        ),
     ] = "relevance",
     more: Annotated[
         list[int] | None, typer.Option(metavar="ID", help="A photo that is right: find more so.")
@@ -88,6 +91,13 @@ def search(
                 notify=console.note,
             )
         else:
+            _refuse_ranking(
+                threshold=threshold,
+                relevant=relevant or None,
+                less=less or None,
+                include_self=include_self or None,
+                space=common.space,
+            )
             answer = _unasked(library, where, top, offset, sort)
         if opens or sheet is not None:
             # Deferred for start-up time: few searches draw a sheet.
@@ -112,14 +122,22 @@ def _write(answer: Answer, end: bytes, *, scores: bool) -> None:
         console.write_lines((os.fsencode(hit.path) for hit in answer), end)
 
 
+def _refuse_ranking(**options: object) -> None:
+    """What says how answers are ranked says nothing where nothing was asked."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise QueryError(f"{option} needs a query; leave it away, or say what to look for")
+
+
 def _unasked(library: Library, where: Filter, top: int | None, offset: int, sort: str) -> Answer:
     """Photos that pass the filter, by date."""
     if where.is_empty() and sort == "relevance":
         raise QueryError(
             'say what to look for, as in: glimpse search "a dog on a beach"; or filter'
         )
-    order: Literal["newest", "oldest"] = "oldest" if sort == "oldest" else "newest"
-    photos = library.browse(top, where=where, order=order, offset=offset)
+    order = "newest" if sort == "relevance" else sort
+    photos = library.browse(top, where=where, order=order, offset=offset)  # type: ignore[arg-type]  # checked there
     hits = (Hit(rank, 0.0, photo) for rank, photo in enumerate(photos, start=offset + 1))
     return Answer("", "", library.count(where), tuple(hits))
 

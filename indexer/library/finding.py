@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embedders.base import Embedder, Notify
+from indexer.errors import QueryError
 from indexer.library.opened import Opened
 from indexer.progress import silently
 from indexer.query import Query
 from indexer.results import Answer, Photo
-from indexer.search.answering import SearchOptions, Sort
+from indexer.search.answering import SearchOptions, Sort, check_page
 from indexer.search.asking import Asking
 from indexer.search.ranking import Marks
 from indexer.spaces import choose_space
@@ -123,10 +124,13 @@ class Finding(Opened):
         """Photos that pass a filter, with no question asked: `k` of them, as in `search`, after the first `offset`.
 
         "newest" and "oldest" go by the date taken, else the file's; "added" by when a photo came into the
-        library, the last first.
+        library, the last first. Raises QueryError for another order, and for a page that there cannot be.
         """
+        top = self._config.search.top if k is None else k
+        check_page(top, offset)
+        if order not in lookup.ORDERS:
+            raise QueryError(f"order {order!r} is not known; there are: {', '.join(lookup.ORDERS)}")
         with self._catalog().view() as view:
-            top = self._config.search.top if k is None else k
             ids = self._orders.get(
                 view.point(),
                 (where, order),

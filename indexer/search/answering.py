@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from storage.lookup import count_photos, counts_of_contents, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 from storage.view import View
 
-__all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date"]
+__all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date", "check_page"]
 
 Sort = Literal["relevance", "newest", "oldest"]
-SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest")
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,7 @@ class SearchOptions:
     """Also the very pictures that were asked with."""
 
     def __post_init__(self) -> None:
-        if self.k < 1 or self.offset < 0:
-            raise QueryError(
-                f"{self.k} results from {self.offset} were asked for; the least is 1 from 0"
-            )
+        check_page(self.k, self.offset)
         if self.sort not in SORTS:
             raise QueryError(f"sort {self.sort!r} is not known; there are: {', '.join(SORTS)}")
 
@@ -52,6 +49,12 @@ class SearchOptions:
     def only_relevant(self) -> bool:
         """Whether what is unlikely is left out."""
         return self.relevant or self.sort != "relevance"
+
+
+def check_page(k: int, offset: int) -> None:
+    """Raise QueryError for a page that no list has."""
+    if k < 1 or offset < 0:
+        raise QueryError(f"{k} results from {offset} were asked for; the least is 1 from 0")
 
 
 class Graded(NamedTuple):

@@ -7,8 +7,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from indexer import Library
 from indexer.errors import GlimpseError, PictureError
+from indexer.search.answering import SORTS
 from search_ui import opened
-from search_ui.address import EVERYTHING, SORTS, Asked, asked, change
+from search_ui.address import EVERYTHING, Asked, asked, change
 from search_ui.gallery import show_gallery
 from search_ui.literal import readable, show_error, show_line, show_notice
 from search_ui.questions import Page, Question, keep
