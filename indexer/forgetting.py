@@ -4,7 +4,6 @@ The root goes in one transaction, which also notes that its traces are still to 
 goes on where one that was stopped left off.
 """
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,13 @@ from indexer.embedders.base import Notify
 from indexer.errors import UsageError
 from indexer.pictures.thumbnails import Thumbnails
 from indexer.progress import silently
-from indexer.urls import folder_of, is_url
+from indexer.roots import find
 from storage import snapshots
 from storage.batch import Batch
 from storage.catalog import Catalog
-from storage.records import RootRecord, SpaceRecord
+from storage.records import SpaceRecord
 from storage.stores import VectorStore
 from storage.vectors import Vectors
-from storage.view import View
 
 __all__ = ["forget_root", "remove_traces"]
 
@@ -56,11 +54,12 @@ def forget_root(
 
 def _forget_rows(batch: Batch, root: str | Path) -> int:
     """Note that traces are left, too."""
-    known = _find(batch, root)
-    if known is None and batch.get_meta(FORGETTING):
-        return 0
-    if known is None:
-        raise UsageError(f"{root} is no root of this library; `glimpse status` lists them")
+    try:
+        known = find(batch, root)
+    except UsageError:
+        if batch.get_meta(FORGETTING):
+            return 0
+        raise
     batch.set_meta(FORGETTING, EVERYTHING)
     return batch.remove_root(known.id)
 
@@ -99,12 +98,3 @@ def _remove_from_files(
         snapshots.forget_elsewhere(batch)
     for space in spaces:
         store.publish(catalog, space, everything=True, words=partial(words_of, space))
-
-
-def _find(view: View, root: str | Path) -> RootRecord | None:
-    path = (
-        folder_of(os.fspath(root))
-        if is_url(root)
-        else os.fsencode(os.path.realpath(os.path.expanduser(root)))
-    )
-    return next((known for known in view.roots() if known.path == path), None)

@@ -11,6 +11,7 @@ from indexer.planning import RootPlan
 from indexer.urls import folder_of, is_url
 from storage.catalog import Catalog
 from storage.records import RootRecord, State
+from storage.view import View
 
 __all__ = [
     "Confirm",
@@ -65,6 +66,19 @@ def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:
     with catalog.view() as view:
         roots = view.roots()
     return [root for root in roots if any(covers(root.path, folder) for folder in folders)]
+
+
+def find(view: View, root: str | Path) -> RootRecord:
+    """A root by its path or URL. Raises UsageError where the library has none such."""
+    path = (
+        folder_of(os.fspath(root))
+        if is_url(root)
+        else os.fsencode(os.path.realpath(os.path.expanduser(root)))
+    )
+    for known in view.roots():
+        if known.path == path:
+            return known
+    raise UsageError(f"{root} is no root of this library; `glimpse status` lists them")
 
 
 def known(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:

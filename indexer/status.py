@@ -1,6 +1,7 @@
 """What a library holds: its roots, its spaces, its sizes on disk."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,16 +9,17 @@ from indexer.atlas.kept import MAPS
 from indexer.config import Config
 from indexer.pictures.thumbnails import THUMBNAILS
 from indexer.results import RootStatus, SpaceStatus, Status
+from indexer.roots import find
 from indexer.spaces import DEFAULT, MODELS
 from indexer.urls import as_path
 from storage import counting, snapshots
 from storage.catalog import Catalog
 from storage.choosing import EXACT
-from storage.records import SpaceRecord
+from storage.records import RootRecord, SpaceRecord, State
 from storage.snapshots import SNAPSHOTS
 from storage.view import View
 
-__all__ = ["library_status", "sizes", "space_status"]
+__all__ = ["library_status", "root_status", "sizes", "space_status"]
 
 DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS, MAPS)
 
@@ -25,16 +27,19 @@ DERIVED = (SNAPSHOTS, MODELS, THUMBNAILS, MAPS)
 def library_status(view: View, folder: Path, catalog: str) -> Status:
     """Roots and spaces; `catalog` tells where the catalog lies."""
     counts = counting.count_by_state(view)
-    roots = tuple(
-        RootStatus(
-            as_path(root.path),
-            root.offline_reason,
-            {state: n for (id, state), n in counts.items() if id == root.id},
-        )
-        for root in view.roots()
-    )
+    roots = tuple(_root_status(root, counts) for root in view.roots())
     spaces = tuple(space_status(view, space) for space in view.spaces())
     return Status(folder, catalog, roots, spaces)
+
+
+def root_status(view: View, root: str | Path) -> RootStatus:
+    """One root by its path or URL. Raises UsageError where there is none such."""
+    return _root_status(find(view, root), counting.count_by_state(view))
+
+
+def _root_status(root: RootRecord, counts: Mapping[tuple[int, State], int]) -> RootStatus:
+    own = {state: n for (id, state), n in counts.items() if id == root.id}
+    return RootStatus(as_path(root.path), root.offline_reason, own)
 
 
 def space_status(view: View, space: SpaceRecord) -> SpaceStatus:

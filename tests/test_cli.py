@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer import Library
 from tests.conftest import MakePicture, Run, environment
 
 
@@ -194,6 +195,59 @@ def test_remove_asks_and_somebody_who_is_not_there_says_no(built: Run, photos: P
     assert len(built("search", "red").stdout.splitlines()) == 3
     assert b"3 photos forgotten" in built("remove", photos, "--yes").stderr
     assert (photos / "red.png").exists()
+
+
+def test_remove_looks_before_it_asks_and_says_how_many(built: Run, photos: Path) -> None:
+    asked = built("remove", "elsewhere", stdin=subprocess.DEVNULL)
+    assert (asked.returncode, one_line(asked.stderr)[:26]) == (2, "glimpse: elsewhere is no r")
+    master, terminal = os.openpty()
+    os.write(master, b"n\n")
+    kept = built("remove", photos, stdin=terminal)
+    os.close(terminal)
+    os.close(master)
+    assert b"what is known of its 3 photos? [y/N]" in kept.stderr
+
+
+def test_what_a_build_did_is_told_as_an_object(built: Run, photos: Path) -> None:
+    (photos / "no.jpg").write_text("no picture")
+    photos.joinpath("red.png").unlink()
+    ran = built("build", photos, "--json")
+    told = json.loads(ran.stdout)
+    assert ran.returncode == 3
+    assert ran.stderr == b""
+    assert told["unchanged"] + told["known"] == 2  # those of the last two seconds are read again
+    assert (told["removed"], told["failed"]) == (1, 1)
+    photos.rename(photos.with_name("away"))
+    told = json.loads(built("build", "--json").stdout)
+    assert told["offline_roots"] == {str(photos): "is not there"}
+    told = json.loads(built("build", photos.with_name("away"), "--dry-run", "--json").stdout)
+    assert told["pending"] == 3
+
+
+def test_skipped_files_go_to_other_programs(built: Run, photos: Path) -> None:
+    for name in ("a\nb.jpg", "c.jpg"):
+        (photos / name).write_text("no picture")
+    built("build", photos)
+    *told, after = built("errors", "-0").stdout.split(b"\0")
+    assert sorted(told) == [os.fsencode(photos / name) for name in ("a\nb.jpg", "c.jpg")]
+    assert after == b""
+
+
+def test_no_name_commands_the_terminal(
+    library: Library, glimpse: Run, photos: Path, picture: MakePicture
+) -> None:
+    picture("red.png").rename(photos / "\x1b[31mred.png")
+    library.build([photos])
+    expected = os.fsencode(photos) + b"/\x1b[31mred.png\n"
+    assert glimpse("search", "red", "-f").stdout == expected
+    master, terminal = os.openpty()
+    command = [sys.executable, "-m", "indexer", "search", "red", "--library", str(library.folder)]
+    subprocess.run(command, stdout=terminal, env=environment(), check=True)
+    os.close(terminal)
+    shown = os.read(master, 10_000)
+    os.close(master)
+    assert b"\x1b" not in shown
+    assert shown.rstrip().endswith(b"\t" + os.fsencode(photos) + rb"/\x1b[31mred.png")
 
 
 def test_a_reader_that_leaves_early_is_no_error(built: Run, library_folder: Path) -> None:

@@ -1,15 +1,23 @@
 """Answers as JSON; scripts rely on the keys."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from indexer import Answer, Hit, Photo, Status, Tag
+from indexer import Answer, BuildReport, Hit, Photo, Status, Tag
 
 if TYPE_CHECKING:  # a search needs none of it
     from indexer import DuplicateGroup, PhotoMap
 
-__all__ = ["duplicate_groups", "failures", "map_answer", "search_answer", "status_answer"]
+__all__ = [
+    "build_answer",
+    "duplicate_groups",
+    "failures",
+    "map_answer",
+    "search_answer",
+    "status_answer",
+]
 
 
 def search_answer(answer: Answer, tags: Mapping[int, Sequence[Tag]]) -> dict[str, Any]:
@@ -28,6 +36,15 @@ def search_answer(answer: Answer, tags: Mapping[int, Sequence[Tag]]) -> dict[str
 def status_answer(status: Status, sizes: dict[str, int]) -> dict[str, Any]:
     """What `status --json` prints."""
     return asdict(status) | {"sizes": sizes}
+
+
+def build_answer(report: BuildReport) -> dict[str, Any]:
+    """What `build --json` prints."""
+    out_of_reach = {
+        name: {os.fsdecode(path): why for path, why in getattr(report, name).items()}
+        for name in ("offline_roots", "unreadable")
+    }
+    return asdict(report) | out_of_reach
 
 
 def failures(photos: list[Photo]) -> list[dict[str, str | None]]:

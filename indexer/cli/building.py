@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from indexer import BuildOptions, Progress, all_names, known_models
-from indexer.cli import console, tables
+from indexer.cli import answers, console, tables
 from indexer.cli.bar import Bar
-from indexer.cli.command import SOME_SKIPPED, Common, JsonList
+from indexer.cli.command import SOME_SKIPPED, Common, JsonList, JsonObject
 
 __all__ = ["build", "models"]
 
@@ -27,6 +27,7 @@ def build(
     yes: Annotated[
         bool, typer.Option("--yes", help="Forget files that are gone, unasked.")
     ] = False,
+    as_json: JsonObject = False,
 ) -> int:
     """Find pictures in folders, embed and store them; only what is new or changed."""
     options = replace(options, space=common.space)
@@ -42,12 +43,14 @@ def build(
             notify=bar.note,
             confirm=lambda question: yes or bar.ask(question),
         )
-    if options.dry_run:
+    if as_json:
+        print(json.dumps(answers.build_answer(report)))
+    elif options.dry_run:
         print(f"{report.pending} files to read, {report.unchanged} unchanged")
-        return 0
-    for line in tables.build_lines(report):
-        console.note(line)
-    return SOME_SKIPPED if report.failed else 0
+    else:
+        for line in tables.build_lines(report):
+            console.note(line)
+    return SOME_SKIPPED if report.failed and not options.dry_run else 0
 
 
 def models(

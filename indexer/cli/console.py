@@ -1,8 +1,11 @@
 """How the command speaks: paths as bytes on standard output, all else in words on standard error."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from indexer.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,10 +32,18 @@ def confirm(question: str) -> bool:
 
 
 def write_lines(lines: Iterable[bytes], end: bytes = b"\n") -> None:
-    """Write to standard output as bytes, since a path need not be text."""
+    """Write to standard output as bytes, since a path need not be text.
+
+    Not so on a terminal, which a name could command: there all but the tabs between fields is spelled out.
+    """
+    is_read = end == b"\n" and sys.stdout.isatty()
     for line in lines:
-        sys.stdout.buffer.write(line + end)
+        sys.stdout.buffer.write((_readable(line) if is_read else line) + end)
     sys.stdout.buffer.flush()
+
+
+def _readable(line: bytes) -> bytes:
+    return b"\t".join(printable(os.fsdecode(field)).encode() for field in line.split(b"\t"))
 
 
 def show(tables: Iterable["Table"]) -> None:

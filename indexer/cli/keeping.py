@@ -28,12 +28,18 @@ def status(
 def errors(
     common: Common,
     as_json: JsonList = False,
+    null: Annotated[
+        bool, typer.Option("-0", help="Print paths alone, ended by NUL, for xargs -0.")
+    ] = False,
 ) -> None:
     """List every file that was skipped, with the reason."""
     with common.open() as library:
         failed = library.errors()
     if as_json:
         print(json.dumps(answers.failures(failed)))
+        return
+    if null:
+        console.write_lines((os.fsencode(photo.path) for photo in failed), b"\0")
         return
     console.write_lines(
         os.fsencode(photo.path) + b"\t" + (photo.reason or "").encode() for photo in failed
@@ -49,8 +55,10 @@ def remove(
 ) -> int:
     """Forget a root with its photos; the files themselves stay where they are."""
     with common.open() as library:
-        if not yes and not console.confirm(f"Forget {root} and what is known of its photos?"):
-            console.note(f"glimpse: {root} was kept; confirm with --yes")
-            return 1
+        if not yes:
+            photos = sum(library.root(root).counts.values())
+            if not console.confirm(f"Forget {root} and what is known of its {photos:,} photos?"):
+                console.note(f"glimpse: {root} was kept; confirm with --yes")
+                return 1
         console.note(f"{library.remove(root, notify=console.note)} photos forgotten")
     return 0

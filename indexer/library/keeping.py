@@ -9,7 +9,7 @@ from indexer.build_options import BuildOptions
 from indexer.embedders.base import Notify
 from indexer.library.opened import Opened
 from indexer.progress import OnStep, silently
-from indexer.results import Photo, SpaceStatus, Status
+from indexer.results import Photo, RootStatus, SpaceStatus, Status
 from indexer.spaces import DEFAULT, choose_space
 from indexer.urls import is_url
 from storage import lookup
@@ -111,6 +111,13 @@ class Keeping(Opened):
                 "status",
                 lambda: library_status(view, self.folder, self._catalog().name),
             )
+
+    def root(self, root: str | Path) -> RootStatus:
+        """A root by its path or URL. Raises UsageError where the library has none such."""
+        from indexer.status import root_status
+
+        with self._catalog().view() as view:
+            return root_status(view, root)
 
     def space(self, name: str | None = None) -> SpaceStatus:
         """A space by its name, or the default one. Raises UsageError."""
