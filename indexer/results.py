@@ -4,12 +4,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, get_args, overload
 
 from indexer.urls import as_path
 from storage.records import UNSEEN, ContentRecord, PhotoRecord, State
 
-__all__ = ["Answer", "Hit", "Photo", "Relevance", "RootStatus", "SpaceStatus", "Status"]
+__all__ = [
+    "SORTS",
+    "Answer",
+    "Hit",
+    "Photo",
+    "Relevance",
+    "RootStatus",
+    "Sort",
+    "SpaceStatus",
+    "Status",
+]
+
+Sort = Literal["relevance", "newest", "oldest"]
+"""The order of an answer."""
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
 
 @dataclass(frozen=True, slots=True)

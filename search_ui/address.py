@@ -8,7 +8,7 @@ import streamlit as st
 
 from indexer import Filter
 from indexer.errors import UsageError
-from indexer.search.answering import SORTS, Sort
+from indexer.results import SORTS, Sort
 from search_ui.opened import config
 
 __all__ = ["EVERYTHING", "MAX_WORDS", "Asked", "asked", "change", "parameters"]

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from indexer import Filter, Library, Photo, Query
-from indexer.results import Relevance
-from indexer.search.answering import Sort
+from indexer.results import Relevance, Sort
 from indexer.terms import PhotoOfLibrary
 from search_ui.address import EVERYTHING
 from search_ui.literal import readable

@@ -11,8 +11,8 @@ from indexer.errors import QueryError
 from indexer.library.opened import Opened
 from indexer.progress import silently
 from indexer.query import Query
-from indexer.results import Answer, Photo
-from indexer.search.answering import SearchOptions, Sort, check_page
+from indexer.results import Answer, Photo, Sort
+from indexer.search.answering import SearchOptions, check_page
 from indexer.search.asking import Asking
 from indexer.search.ranking import Marks
 from indexer.spaces import choose_space

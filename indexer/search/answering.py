@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
 from indexer.errors import QueryError
 from indexer.kept import Kept
-from indexer.results import Answer, Hit, Photo, Relevance
+from indexer.results import SORTS, Answer, Hit, Photo, Relevance, Sort
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import BLOCK, grade
 from storage.filters import Filter
@@ -17,10 +17,7 @@ from storage.lookup import count_photos, counts_of_contents, photos_of_contents
 from storage.records import PhotoRecord, SpaceRecord
 from storage.view import View
 
-__all__ = ["SORTS", "Answering", "SearchOptions", "Sort", "by_date", "check_page"]
-
-Sort = Literal["relevance", "newest", "oldest"]
-SORTS: tuple[Sort, ...] = get_args(Sort)
+__all__ = ["Answering", "SearchOptions", "by_date", "check_page"]
 
 
 @dataclass(frozen=True, slots=True)

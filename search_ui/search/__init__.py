@@ -7,7 +7,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from indexer import Library
 from indexer.errors import GlimpseError, PictureError
-from indexer.search.answering import SORTS
+from indexer.results import SORTS
 from search_ui import opened
 from search_ui.address import EVERYTHING, Asked, asked, change
 from search_ui.gallery import show_gallery
