@@ -38,6 +38,7 @@ class Noticing:
         self._polls: bool | None = None  # None leaves it to watchfiles and its environment variable
         self._is_lenient = False
         """Whether folders that are not ours to read are passed over; watchfiles then hides every other error, too."""
+        self._gave_up = False
         self._folders: list[str] = []
         self._events: Events | None = None
         self._found: set[FileChange] = set()
@@ -52,23 +53,36 @@ class Noticing:
         try:
             self._events = self._listen()
             self._found = next(self._events, set())
-        except PermissionError:
-            if self._is_lenient:
-                raise
-            self._is_lenient = True
-            self.begin(folders)
         except FileNotFoundError:  # gone within this moment; whoever looks after roots will see
             self.close()
         except (OSError, WatchfilesRustInternalError) as error:
             self.close()
-            if self._polls:
-                raise
-            self._polls = True
-            self._notify(
-                f"the system tells of no more changes ({_reason(error)}): looking every {POLL_MS // 1000} s instead; "
-                f"to be told, raise fs.inotify.max_user_watches and max_user_instances"
-            )
-            self.begin(folders)
+            if self._can_listen_otherwise(error):
+                self.begin(folders)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether neither the system tells of changes nor can every file be looked at."""
+        return bool(self._folders) and self._events is None
+
+    def _can_listen_otherwise(self, error: Exception) -> bool:
+        """Take the next way of noticing, if there is one left."""
+        if isinstance(error, PermissionError) and not self._is_lenient:
+            self._is_lenient = True
+            return True
+        if self._polls:
+            if not self._gave_up:
+                self._notify(
+                    f"changes cannot be noticed at once ({_reason(error)}): all is looked through now and then"
+                )
+            self._gave_up = True
+            return False
+        self._polls = True
+        self._notify(
+            f"the system tells of no more changes ({_reason(error)}): looking every {POLL_MS // 1000} s instead; "
+            f"to be told, raise fs.inotify.max_user_watches and max_user_instances"
+        )
+        return True
 
     def wait(self) -> set[bytes]:
         """The paths that have changed, soon; none when nothing has. Raises MissedError."""

@@ -194,7 +194,7 @@ class Watcher:
             self._sweep()
 
     def _sweep(self) -> None:
-        untold = [root for root in self._seen if not is_text(root)]
+        untold = [root for root in self._seen if self._noticing.is_deaf or not is_text(root)]
         age = time.monotonic() - self._swept
         if age >= SWEEP_S or (untold and age >= UNTOLD_S):
             self._swept = time.monotonic()

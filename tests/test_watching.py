@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from indexer import BuildReport, Config, Library
+from indexer import BuildReport, Config, Library, watching
 from tests.conftest import MakePicture, environment
 
 PATIENCE_S = 120  # a machine may be slow and busy; nothing here waits for it to pass
@@ -229,6 +229,32 @@ def test_where_the_system_tells_of_no_more_changes_it_looks_by_itself(
     watched.until_it_says("looking every 5 s instead")
     picture("6/6.png", mark=6)
     watched.until(lambda: "6.png" in watched.names())
+
+
+def test_what_can_be_neither_heard_nor_looked_at_is_looked_through_now_and_then(
+    library: Library, photos: Path, picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1")
+    monkeypatch.setattr(watching, "UNTOLD_S", 0.1)
+    picture("1.png", mark=1)
+    (photos / "loop").symlink_to(photos)  # a poll follows it without end
+    stop = threading.Event()
+    said: list[str] = []
+    built: list[int] = []
+
+    def hear(report: BuildReport) -> None:
+        built.append(report.embedded)
+        if len(built) == 1:
+            picture("2.png", mark=2)
+        else:
+            stop.set()
+
+    deadline = threading.Timer(PATIENCE_S, stop.set)
+    deadline.start()
+    library.watch([photos], debounce_s=0.1, stop=stop, on_build=hear, notify=said.append)
+    deadline.cancel()
+    assert built == [1, 1]
+    assert [line for line in said if "cannot be noticed at once" in line] == said[1:]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

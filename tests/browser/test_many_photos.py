@@ -76,6 +76,17 @@ def test_pictures_that_are_scrolled_past_are_no_longer_waited_for(visitor: Page,
         visitor.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 10000)")
 
 
+def test_whoever_signed_out_elsewhere_is_led_to_the_door_by_scrolling_on(
+    visitor: Page, many: str
+) -> None:
+    visit(visitor, f"{many}/?q=red")
+    expect(first(visitor)).to_be_visible()
+    visitor.route("**/results/**", lambda route: route.fulfill(status=401))
+    with visitor.expect_event("load"):
+        main = visitor.get_by_test_id("stMain")
+        main.evaluate("main => main.scrollTo(0, main.scrollHeight)")
+
+
 def test_a_picture_that_nobody_waits_for_any_more_is_not_made() -> None:
     sent: list[Message] = []
 

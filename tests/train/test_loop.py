@@ -95,6 +95,17 @@ def test_a_run_that_was_stopped_takes_the_steps_that_it_would_have_taken(tmp_pat
     assert [row["loss"] for row in curves[0]] == [row["loss"] for row in curves[1]]
 
 
+def test_weights_that_are_no_numbers_at_the_end_are_refused(tmp_path: Path) -> None:
+    method = heads()
+
+    def spoil(step: Step) -> None:
+        if step.number == 5:
+            next(iter(method.parameters())).data.fill_(torch.nan)
+
+    with pytest.raises(GlimpseError, match="weights that are no numbers; lower --learning-rate"):
+        learn(tmp_path / "a", method, Pace(steps=5), on_step=spoil)
+
+
 def test_the_learning_rate_follows_the_schedule(tmp_path: Path) -> None:
     steps = learn(tmp_path / "a", heads(), Pace(steps=20))
     schedule = Cosine(0.01, 0.1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from indexer.errors import ModelError, UsageError
+from indexer.learning import machine
 from indexer.learning.machine import agree, choose_machine, threads, workers
 from indexer.learning.options import TrainOptions
 
@@ -11,10 +12,23 @@ USUAL = TrainOptions()
 
 
 def test_a_processor_trains_in_a_precision_that_it_computes_in() -> None:
-    machine = choose_machine(USUAL, "cpu")
-    assert machine.device == "cpu"
-    assert machine.precision in ("fp32", "bf16")
+    chosen = choose_machine(USUAL, "cpu")
+    assert chosen.device == "cpu"
+    assert chosen.precision in ("fp32", "bf16")
     assert choose_machine(TrainOptions(precision="fp32"), "cpu").precision == "fp32"
+
+
+@pytest.mark.parametrize(("computes", "precision"), [(True, "bf16"), (False, "fp16")])
+def test_a_card_trains_in_a_half_precision_that_it_does_not_emulate(
+    monkeypatch: pytest.MonkeyPatch, computes: bool, precision: str
+) -> None:
+    monkeypatch.setattr(machine, "pick_device", lambda wanted: "cuda")
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: computes or including_emulation,
+    )
+    assert choose_machine(USUAL, "cuda").precision == precision
 
 
 def test_half_precision_of_accelerators_is_refused_on_a_processor() -> None:
