@@ -37,6 +37,8 @@ def check_paths(paths: Sequence[str | Path], roots: Sequence[RootRecord]) -> lis
     known = {root.path for root in roots}
     checked = []
     for path in paths:
+        if not os.fspath(path):
+            raise UsageError("an empty name is no folder; name a folder with pictures, such as .")
         if is_url(path):
             absolute = folder_of(os.fspath(path))
             if is_url(absolute):

@@ -35,6 +35,8 @@ def mark_of(folder: Path) -> Mark | None:
         return Mark(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise StorageError(f"{folder} is a file; a library is a folder") from error
     except (OSError, ValueError, TypeError) as error:
         raise StorageError(
             f"{path} cannot be read ({error}); delete it, and the folder gets a new one"

@@ -136,6 +136,8 @@ def test_a_name_that_is_not_text_comes_out_byte_for_byte(
             "Invalid value for '--layout': 'csv' is not one of",
         ),
         (["build", "empty"], 2, "no pictures in"),
+        (["build", ""], 2, "an empty name is no folder"),
+        (["status", "--library", "file"], 1, "file is a file; a library is a folder"),
         (["build", "empty", "--model", "openclip:ViT-B-32"], 2, "no pictures in"),
         (["build", "--shards", "--yes"], 2, "--shards needs a value, and --yes is an option"),
         (["search", ""], 2, "nothing in the query"),
@@ -156,6 +158,7 @@ def test_bad_input_is_one_line_with_a_remedy(
     glimpse: Run, tmp_path: Path, arguments: list[str], code: int, complaint: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
     ran = glimpse(*arguments)
     assert complaint in one_line(ran.stderr)
     assert (ran.returncode, ran.stdout) == (code, b"")
@@ -231,6 +234,25 @@ def test_skipped_files_go_to_other_programs(built: Run, photos: Path) -> None:
     *told, after = built("errors", "-0").stdout.split(b"\0")
     assert sorted(told) == [os.fsencode(photos / name) for name in ("a\nb.jpg", "c.jpg")]
     assert after == b""
+
+
+def test_words_that_are_no_text_are_one_line(built: Run) -> None:
+    ran = built("search", "red", "--path", "\udcff")
+    assert (ran.returncode, one_line(ran.stderr)) == (
+        2,
+        r"glimpse: \xff is not UTF-8, and cannot be used here",
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_answer_that_cannot_be_written_is_the_disks_fault(
+    built: Run, library_folder: Path
+) -> None:
+    command = [sys.executable, "-m", "indexer", "search", "red", "--library", str(library_folder)]
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment())
+    assert ran.returncode == 1
+    assert one_line(ran.stderr) == "glimpse: No space left on device (--debug tells more)"
 
 
 def test_no_name_commands_the_terminal(

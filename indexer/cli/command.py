@@ -20,6 +20,7 @@ from indexer import Config, Filter, Library
 from indexer.cli import console
 from indexer.cli.interrupting import abort, is_news, on_interruption
 from indexer.errors import GlimpseError
+from indexer.printable import printable
 
 __all__ = [
     "SOME_SKIPPED",
@@ -172,6 +173,13 @@ def _failure(error: BaseException) -> tuple[int, str]:
         return error.exit_code, str(error)
     if _was_interrupted(error):
         return console.INTERRUPTED, console.STOPPED
+    if (
+        isinstance(error, OSError) and error.strerror
+    ):  # a disk's or a system's, which says what it is
+        where = f"{printable(error.filename)}: " if error.filename else ""
+        return 1, f"{where}{error.strerror} (--debug tells more)"
+    if isinstance(error, UnicodeEncodeError):
+        return 2, f"{printable(error.object)} is not UTF-8, and cannot be used here"
     named = f"{type(error).__name__}: {error}"
     return 1, f"{named}; this is a fault in Glimpse (--debug tells more)"
 
