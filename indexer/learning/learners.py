@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from indexer.embedders.base import Model, Preprocessing
 from indexer.errors import UsageError
 from indexer.learning.options import TrainOptions
 from indexer.spaces import absolute_name
-from indexer.train import byol, moco, simclr
+from indexer.train import byol, clip, moco, simclr
 from indexer.train.augmentations import MEAN, STD
 from indexer.train.method import Method, PictureMethod
 from indexer.train.schedules import Recipe
@@ -27,6 +28,9 @@ __all__ = ["DEFAULT_BACKBONE", "DEFAULT_SIZE", "Learner", "configured", "picture
 DEFAULT_BACKBONE, DEFAULT_SIZE = "resnet18", 224
 GIVEN = ("size", "image_dim", "text_dim", "lock_image", "lock_text")
 """Fields of configurations that have options of their own, or follow from the model."""
+
+USUAL = {each.kind: each for each in (simclr.RECIPE, moco.RECIPE, clip.RECIPE)}
+"""Each optimiser as the paper says that uses it."""
 
 Config = TypeVar("Config")
 
@@ -96,14 +100,10 @@ def _method(
 
 
 def recipe(of_paper: Recipe, options: TrainOptions) -> Recipe:
-    """The paper's optimiser, with what the user says otherwise."""
-    said = {
-        "kind": options.optimizer,
-        "learning_rate": options.learning_rate,
-        "weight_decay": options.weight_decay,
-    }
-    if options.optimizer == "adamw":
-        said["batch"] = 0  # its rate is not in proportion to the batch
+    """The paper's optimiser, with what the user says otherwise; another one brings its own rate and decay."""
+    if options.optimizer not in (None, of_paper.kind):
+        of_paper = USUAL[options.optimizer]
+    said = {"learning_rate": options.learning_rate, "weight_decay": options.weight_decay}
     changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     return replace(of_paper, **changes)
 
@@ -111,7 +111,7 @@ def recipe(of_paper: Recipe, options: TrainOptions) -> Recipe:
 def configured(config: Config, said: Sequence[str]) -> Config:
     """A method's configuration with KEY=VALUE pairs in it. Raises UsageError."""
     known = [each.name for each in fields(config) if each.name not in GIVEN]  # type: ignore[arg-type]
-    changes: dict[str, Any] = {}
+    changes: dict[str, str] = {}
     for pair in said:
         key, mark, text = pair.partition("=")
         if key not in known or not mark:
@@ -119,21 +119,10 @@ def configured(config: Config, said: Sequence[str]) -> Config:
             there = f"there are {', '.join(known)}" if known else "it has none at all"
             hint = f"did you mean {near[0]}?" if near else there
             raise UsageError(f"--set {pair}: this method has no {key}; {hint}")
-        changes[key] = _value(pair, text, getattr(config, key))
-    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
-
-
-def _value(pair: str, text: str, default: object) -> object:
-    """The text as what the default is; a default of None stands for a number."""
+        changes[key] = text
     try:
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[text.lower()]
-        number = float(text)
-        return (
-            int(number)
-            if isinstance(default, int) or (number.is_integer() and default is None)
-            else number
-        )
-    except (KeyError, ValueError):
-        kind = "true or false" if isinstance(default, bool) else "a number"
-        raise UsageError(f"--set {pair}: {text} is not {kind}") from None
+        return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name, why = str(wrong["loc"][0]), wrong["msg"].partition(",")[0]
+        raise UsageError(f"--set {name}={changes[name]}: {why.replace('Input', 'it')}") from None

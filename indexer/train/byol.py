@@ -1,17 +1,19 @@
 """BYOL: Grill et al., Bootstrap Your Own Latent, arXiv 2006.07733."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from indexer.train.augmentations import Augmentation, Views
 from indexer.train.method import Augment, PictureMethod
 from indexer.train.schedules import Recipe, cosine
+from indexer.train.settings import Count, Share, ShareAboveZero
 
 __all__ = ["BYOL", "RECIPE", "BYOLConfig", "decay"]
 
@@ -23,15 +25,15 @@ RECIPE = Recipe("lars", learning_rate=0.2, weight_decay=1.5e-6)
 class BYOLConfig:
     """Section and table numbers are the paper's."""
 
-    size: int = 224
+    size: Count = 224
     """Edge of the views, in pixels."""
-    min_scale: float = 0.08
+    min_scale: ShareAboveZero = 0.08
     """The least share of the picture's area that a crop takes (appendix B, table 6)."""
-    base_decay: float = 0.996
+    base_decay: Share = 0.996
     """tau_base (3.3), for 1,000 epochs; 0.99 for 300 (appendix)."""
-    hidden_dim: int = 4096
+    hidden_dim: Count = 4096
     """Of projector and predictor (3.3)."""
-    output_dim: int = 256
+    output_dim: Count = 256
     """Of projector and predictor (3.3)."""
 
 

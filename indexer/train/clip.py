@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 from lightly.utils.dist import rank, world_size
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.loss import ClipLoss
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torchvision.transforms import InterpolationMode, v2
@@ -17,6 +17,7 @@ from indexer.errors import UsageError
 from indexer.train.augmentations import Views, to_tensor
 from indexer.train.method import Augment, Method, PictureMethod, full_precision
 from indexer.train.schedules import Recipe
+from indexer.train.settings import Count
 
 __all__ = ["CLIP", "RECIPE", "CLIPConfig", "HeadsConfig", "HeadsOnly", "reset_scale"]
 
@@ -42,11 +43,11 @@ class CLIPConfig:
 class HeadsConfig:
     """Two heads over vectors that other models made."""
 
-    image_dim: int
-    text_dim: int
-    dim: int
+    image_dim: Count
+    text_dim: Count
+    dim: Count
     """Of the space in which both meet."""
-    hidden_dim: int | None = None
+    hidden_dim: Count | None = None
     """None: the heads are linear, as CLIP's projections (section 2.3)."""
     lock_text: bool = False
     """Whether text vectors are taken as they are; `dim` must be `text_dim` then."""

@@ -2,8 +2,8 @@
 
 import copy
 import logging
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
 import torch
 from lightly.models.modules.heads import MoCoProjectionHead
@@ -15,6 +15,8 @@ from lightly.models.utils import (
     update_momentum,
 )
 from lightly.utils.dist import world_size
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
@@ -22,6 +24,7 @@ from indexer.errors import UsageError
 from indexer.train.augmentations import Augmentation, Views
 from indexer.train.method import Augment, PictureMethod, full_precision
 from indexer.train.schedules import Recipe
+from indexer.train.settings import Count, Positive, Share
 
 __all__ = ["RECIPE", "KeyQueue", "MoCo", "MoCoConfig"]
 
@@ -35,24 +38,24 @@ log = logging.getLogger(__name__)
 class MoCoConfig:
     """Version 2; section numbers are those of version 1, which `v1` gives."""
 
-    size: int = 224
+    size: Count = 224
     """Edge of the views, in pixels."""
-    queue: int = 65536
+    queue: Count = 65536
     """Keys kept as negatives (3.2 and figure 3)."""
-    momentum: float = 0.999
+    momentum: Share = 0.999
     """m of equation (2); less where training is short, such as 0.99 for a thousand steps."""
-    temperature: float = 0.2
+    temperature: Positive = 0.2
     """Of equation (1), as in version 2."""
     mlp: bool = True
     """Whether the head has a hidden layer, as wide as the features: version 2, section 3."""
-    output_dim: int = 128
-    hue: float = 0.1
+    output_dim: Count = 128
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """The most that hue is jittered."""
-    jittering: float = 0.8
+    jittering: Share = 0.8
     """Probability of jittering colours."""
-    blur: float = 0.5
+    blur: Share = 0.5
     """Probability of blur, new in version 2."""
-    bn_batch: int = 32
+    bn_batch: Count = 32
     """Pictures that batch norm sees together, the share of one of eight GPUs (3.3)."""
 
     @classmethod

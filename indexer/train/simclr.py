@@ -1,15 +1,18 @@
 """SimCLR: Chen et al., A Simple Framework for Contrastive Learning, arXiv 2002.05709."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from lightly.loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, distributed, nn
 
 from indexer.train.augmentations import SMALL, Augmentation, Views
 from indexer.train.method import Augment, PictureMethod, full_precision
 from indexer.train.schedules import Recipe
+from indexer.train.settings import Count, Positive, ShareAboveZero
 
 __all__ = ["RECIPE", "SimCLR", "SimCLRConfig"]
 
@@ -21,17 +24,17 @@ RECIPE = Recipe("lars", learning_rate=0.3, weight_decay=1e-6)
 class SimCLRConfig:
     """Section numbers are the paper's."""
 
-    size: int = 224
+    size: Count = 224
     """Edge of the views, in pixels."""
-    temperature: float = 0.5
+    temperature: Positive = 0.5
     """Equation (1); 0.5 is best on CIFAR-10 (B.9), 0.1 on ImageNet with large batches (table 5)."""
-    strength: float | None = None
-    """Of the colour distortion (A); None: 1, or 0.5 for small pictures (B.9)."""
-    min_scale: float = 0.08
+    strength: Annotated[float, Field(ge=0, le=2.5)] | None = None
+    """Of the colour distortion (A); None: 1, or 0.5 for small pictures (B.9). Beyond 2.5 hues wrap around."""
+    min_scale: ShareAboveZero = 0.08
     """The least share of the picture's area that a crop takes (A)."""
-    hidden_dim: int | None = None
+    hidden_dim: Count | None = None
     """Of the projection head (4.2); None: as wide as the trunk's features, as in the paper."""
-    output_dim: int = 128
+    output_dim: Count = 128
     """Of the projection head (4.2)."""
     batch_norm: bool = True
     """Whether the head has it after both layers, as in the authors' code but not in the text."""

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from indexer.errors import UsageError
+from indexer.learning.learners import recipe
+from indexer.learning.options import TrainOptions
 from indexer.train import byol, clip, moco, simclr
 from indexer.train.method import parameter_groups
 from indexer.train.schedules import Cosine, Recipe, cosine, optimiser
@@ -119,3 +121,11 @@ def test_decay_alone_shrinks_weights_and_leaves_norms() -> None:
     for name, parameter in simclr_.named_parameters():
         shrunk = 0.95 if parameter.ndim > 1 else 1.0
         assert torch.allclose(parameter, shrunk * before[name])
+
+
+def test_another_optimiser_brings_its_own_rate_and_decay() -> None:
+    assert recipe(simclr.RECIPE, TrainOptions(optimizer="lars")) == simclr.RECIPE
+    assert recipe(simclr.RECIPE, TrainOptions(optimizer="sgd")) == moco.RECIPE
+    assert recipe(simclr.RECIPE, TrainOptions(optimizer="adamw")) == clip.RECIPE
+    said = recipe(simclr.RECIPE, TrainOptions(optimizer="sgd", learning_rate=0.5))
+    assert (said.kind, said.learning_rate, said.weight_decay) == ("sgd", 0.5, 1e-4)
