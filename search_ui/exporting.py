@@ -1,4 +1,4 @@
-"""Photos that a visitor selected, to take away: their paths, what is known of them, or the files themselves."""
+"""Photos to take away: their paths, what is known of them, or the files themselves."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
+from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -67,15 +68,35 @@ def originals(photos: Sequence[Photo]) -> Response:
     return FileResponse(name, filename="photos.zip", background=BackgroundTask(os.unlink, name))
 
 
+def original(photos: Sequence[Photo]) -> Response:
+    """The file of the first photo, as it is; where places are not to be told, a picture of it without metadata."""
+    photo = photos[0]
+    name = readable(photo.path.name)
+    if not config().ui.places:
+        data, name = library().thumbnail(photo.id, PLACELESS_EDGE), f"{PurePath(name).stem}.jpg"
+        return Response(data, media_type="image/jpeg", headers=_as_file(name))
+    if why := _why_missing(photo):
+        return PlainTextResponse(f"{name}: {why}", 404)
+    return FileResponse(photo.path, filename=name, headers={"Cache-Control": "no-store"})
+
+
+def _why_missing(photo: Photo) -> str | None:
+    """Why there is no file of a photo to give away."""
+    if is_url(photo.path):
+        return "it lies elsewhere"
+    if os.path.realpath(photo.path) != os.fspath(photo.path):
+        # Since it was indexed, a link may have been put there that leads out of the library's folders.
+        return "a link has taken its place"
+    if not os.path.isfile(photo.path):
+        return "it is not there"
+    return None if os.access(photo.path, os.R_OK) else "it may not be read"
+
+
 def _pack(archive: zipfile.ZipFile, photos: Sequence[Photo]) -> None:
     taken, missing = {"missing.txt"}, list[str]()
     for photo in photos:
-        if is_url(photo.path):
-            missing.append(f"{readable(photo.path)}: it lies elsewhere\n")
-            continue
-        if os.path.realpath(photo.path) != os.fspath(photo.path):
-            # Since it was indexed, a link may have been put there that leads out of the library's folders.
-            missing.append(f"{readable(photo.path)}: a link has taken its place\n")
+        if why := _why_missing(photo):
+            missing.append(f"{readable(photo.path)}: {why}\n")
             continue
         try:
             with photo.path.open("rb") as original:
@@ -120,7 +141,9 @@ def _cell(value: object) -> object:
 
 
 def _as_file(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    is_plain = name == quote(name)
+    named = f'filename="{name}"' if is_plain else f"filename*=UTF-8''{quote(name)}"  # RFC 6266
+    return {"Content-Disposition": f"attachment; {named}", "Cache-Control": "no-store"}
 
 
 def _route(name: str, export: Callable[[Sequence[Photo]], Response]) -> Route:
@@ -144,4 +167,5 @@ ROUTES = [
     _route("paths.txt", paths),
     _route("photos.csv", table),
     _route("photos.zip", originals),
+    _route("original", original),
 ]

@@ -14,8 +14,8 @@ from search_ui.opened import library
 
 __all__ = ["EDGES", "ROUTE", "address"]
 
-EDGES = (320, 640, 1600)
-"""Pixels: small, for screens of twice the density, and for the whole window.
+EDGES = (320, 640, 1600, 4096)
+"""Pixels: small, for screens of twice the density, for the whole window, and for a closer look.
 
 Others are refused, so that nobody can fill the disk with thumbnails of every size."""
 

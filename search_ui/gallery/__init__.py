@@ -20,6 +20,7 @@ SCRIPTS = (
     "paste",
     "selection",
     "region",
+    "zoom",
     "details",
     "viewer",
     "trail",

@@ -7,6 +7,8 @@ const ICONS = {
   before: "M15 5l-7 7 7 7",
   after: "M9 5l7 7-7 7",
   region: "M4 8V5a1 1 0 0 1 1-1h3M16 4h3a1 1 0 0 1 1 1v3M20 16v3a1 1 0 0 1-1 1h-3M8 20H5a1 1 0 0 1-1-1v-3",
+  zoom: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5M8 11h6M11 8v6",
+  download: "M12 4v11M7 11l5 5 5-5M5 20h14",
   copy: "M9 9h10v11H9zM5 15V4h10",
 };
 

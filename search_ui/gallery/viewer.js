@@ -16,6 +16,11 @@ class Viewer {
     this.actions = make("div", { className: "actions" }, ...this.buttons());
     const side = make("aside", { className: "side" }, close, this.heading, this.actions, this.region.controls, this.details);
     this.stage = make("div", { className: "stage" }, this.before, this.frame, this.after);
+    this.zoom = new Zoom(this.stage, this.frame, {
+      may: () => !this.region.on && Boolean(this.item?.name),
+      turn: (step) => this.turn(step),
+      onCloser: () => this.sharpen(),
+    });
     dialog.replaceChildren(this.stage, side);
     dialog.addEventListener("cancel", (event) => { event.preventDefault(); this.escape(); });
     const press = (event) => dialog.isConnected ? this.press(event) : document.removeEventListener("keydown", press);
@@ -24,12 +29,14 @@ class Viewer {
 
   buttons() {
     const button = (text, glyph, onclick) => make("button", { onclick }, icon(glyph), text);
+    this.download = make("a", { download: "" }, icon("download"), "Download");
     this.copy = button("Copy path", "copy", () => this.copyPath());
     return [
       button("More like this", "like", () => this.leave({ do: "like", ids: [this.item.id] })),
       button("Less like this", "less", () => this.leave({ do: "less", ids: [this.item.id] })),
-      button("Search this region", "region", () => this.region.start()),
+      button("Search this region", "region", () => { this.zoom.reset(); this.region.start(); }),
       this.copy,
+      this.download,
     ];
   }
 
@@ -56,6 +63,7 @@ class Viewer {
     this.dialog.setAttribute("aria-label", item.name || "Photo");
     this.heading.textContent = item.name;
     this.actions.hidden = !item.name;
+    this.download.href = `/export/original?ids=${item.id}`;
     this.draw();
     if (!this.dialog.open) this.dialog.showModal();
     this.settle();
@@ -87,8 +95,19 @@ class Viewer {
     frame.style.setProperty("--shape", shape);
     frame.style.setProperty("--most", `${Math.max(item.width, 320)}px`);
     frame.style.backgroundImage = item.name ? `url("${address(item, 320)}")` : "none";
+    this.zoom.reset();
     frame.querySelector("img")?.remove();
     if (item.name) frame.prepend(make("img", { alt: item.name, draggable: false, src: address(item, 1600), onerror: lookForDoor }));
+  }
+
+  // More of the picture than fills a window, once somebody looks closer.
+  sharpen() {
+    const image = this.frame.querySelector("img");
+    const closer = address(this.item, 4096);
+    if (Math.max(this.item.width, this.item.height) <= 1600 || image.dataset.closer) return;
+    image.dataset.closer = closer;
+    const loaded = make("img", { src: closer });
+    loaded.decode().then(() => image.isConnected && (image.src = closer), () => {});
   }
 
   tellAll(data) {
@@ -140,10 +159,13 @@ class Viewer {
 
   press(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const times = { "+": NOTCH, "=": NOTCH, "-": 1 / NOTCH, 0: 0 }[event.key];
     const typing = event.composedPath()[0].matches?.("input, textarea, select");
-    if (!step || !this.dialog.open || typing || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!this.dialog.open || typing || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (step === undefined && (times === undefined || this.region.on)) return;
     event.preventDefault();
-    this.turn(step);
+    if (step) this.turn(step);
+    else this.zoom.by(times);
   }
 
   escape() {

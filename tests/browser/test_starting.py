@@ -127,7 +127,7 @@ def test_photos_are_exported_to_the_page_alone(url: str, library_folder: Path) -
     code, headers, data = answer(f"{url}/export/paths.txt?ids={photo.id}")
     assert (code, data.decode()) == (200, f"{photo.path}\n")
     assert headers["Content-Disposition"] == 'attachment; filename="paths.txt"'
-    for name in ("paths.txt", "photos.csv", "photos.zip"):
+    for name in ("paths.txt", "photos.csv", "photos.zip", "original"):
         export = f"{url}/export/{name}"
         assert answer(f"{export}?ids={photo.id}", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
         assert answer(f"{export}?ids={photo.id},../etc")[0] == 400
@@ -148,11 +148,17 @@ def test_where_places_are_not_told_nothing_that_is_taken_away_tells_them(tmp_pat
         with serving(tmp_path / "library", tmp_path / "log", *options) as url:
             table = answer(f"{url}/export/photos.csv?ids={photo.id}")[2].decode()
             zipped = answer(f"{url}/export/photos.zip?ids={photo.id}")[2]
+            alone = answer(f"{url}/export/original?ids={photo.id}")[2]
         with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
             (entry,) = archive.namelist()
-            exif = Image.open(io.BytesIO(archive.read(entry))).getexif()
-        told[name] = "latitude" in table, "-33.8" in table, bool(exif.get_ifd(0x8825)), bool(exif)
-    assert told == {"told": (True,) * 4, "quiet": (False,) * 4}
+            packed = archive.read(entry)
+        exifs = [Image.open(io.BytesIO(data)).getexif() for data in (packed, alone)]
+        told[name] = [
+            *("latitude" in table, "-33.8" in table),
+            *(bool(exif) for exif in exifs),
+            *(bool(exif.get_ifd(0x8825)) for exif in exifs),
+        ]
+    assert told == {"told": [True] * 6, "quiet": [False] * 6}
 
 
 def test_results_of_no_question_are_none(url: str) -> None:
