@@ -6,20 +6,26 @@ from typing import Literal, get_args
 from indexer.errors import UsageError
 from indexer.options import option
 
-__all__ = ["BuildOptions", "Engine"]
+__all__ = ["BuildOptions", "Engine", "WatchOptions"]
 
 Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What to build, how thoroughly, and by whom. Raises UsageError for what makes no sense."""
+class WatchOptions:
+    """What to build, whenever that is."""
 
     model: str | None = option(None, "The model; see `glimpse models`. Else that of the space.")
     space: str | None = None
     """The name of the space to build; None stays with the library's default."""
     exclude: tuple[str, ...] = option((), "Leave out, in gitignore's syntax; repeatable.")
     include_hidden: bool = option(False, "Also .names.")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions(WatchOptions):
+    """What to build, how thoroughly, and by whom. Raises UsageError for what makes no sense."""
+
     verify: bool = option(False, "Read every file again, those that failed too.")
     rebuild: bool = option(False, "Embed everything again.")
     dry_run: bool = option(False, "Only count what would be read.")

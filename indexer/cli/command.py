@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -130,20 +130,24 @@ def _options(groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
             if group is not Common:
                 if "help" not in each.metadata:
                     continue  # for programs alone
-                hint = _documented(each.name, hint, each.metadata["help"])
+                hint = _documented(each, hint)
             default = list(each.default) if isinstance(each.default, tuple) else each.default
             yield inspect.Parameter(
                 each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
             )
 
 
-def _documented(name: str, hint: Any, help: str) -> Any:
+def _documented(each: Field[Any], hint: Any) -> Any:
     """An option for a field; what is on or off has one name, and what is repeated is read as a list."""
+    name = each.metadata.get("name") or f"--{each.name.replace('_', '-')}"
+    help, metavar = each.metadata["help"], each.metadata.get("metavar")
     if hint is bool:
-        return Annotated[bool, typer.Option(f"--{name.replace('_', '-')}", help=help)]
-    if hint == tuple[str, ...]:
-        return Annotated[list[str], typer.Option(metavar="TEXT", help=help)]
-    return Annotated[hint, typer.Option(help=help)]
+        name = f"{name}/--no-{name[2:]}" if each.default else name
+    elif hint == tuple[str, ...]:
+        hint, metavar = list[str], metavar or "TEXT"
+    elif hint == str | Path | None:  # a path can be written as a text
+        hint = str | None
+    return Annotated[hint, typer.Option(name, help=help, metavar=metavar)]
 
 
 def _guarded(common: Common, action: Callable[[], int | None]) -> int:

@@ -16,47 +16,16 @@ from indexer.standalone import check_writable
 
 __all__ = ["eval"]
 
-DEFAULTS = EvaluationOptions()
-
 
 def eval(
     common: Common,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="folders|parents|FILE", help="What each photo shows."),
-    ] = None,
-    captions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File names and captions: .tsv .csv .jsonl")
-    ] = None,
-    categories: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Queries and the files that answer: .json")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Only below it.")] = None,
-    against: Annotated[str | None, typer.Option(metavar="SPACE", help="Compare with it.")] = None,
-    template: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TEXT", help="For zero shot, such as 'a photo of a {}'; repeat it."),
-    ] = None,
-    queries: Annotated[int, typer.Option(help="Of one kind at most; drawn.")] = DEFAULTS.queries,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = DEFAULTS.seed,
-    no_speed: Annotated[bool, typer.Option("--no-speed", help="Measure quality alone.")] = False,
+    options: EvaluationOptions,
     as_json: JsonObject = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Also write a page.")
     ] = None,
 ) -> None:
     """Measure how well and how quickly your own photos are found."""
-    options = EvaluationOptions(
-        labels=labels,
-        captions=captions,
-        categories=categories,
-        folder=folder,
-        against=against,
-        templates=tuple(template or DEFAULTS.templates),
-        queries=queries,
-        seed=seed,
-        speed=not no_speed,
-    )
     if report is not None:
         check_writable(report)
     with common.open() as library, Bar("reading").shown() as bar:

@@ -2,12 +2,14 @@
 
 import time
 from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from indexer import BuildOptions, BuildReport, Progress
+from indexer.build_options import WatchOptions
 from indexer.cli import console, tables
 from indexer.cli.bar import Bar
 from indexer.cli.command import Common
@@ -17,6 +19,7 @@ __all__ = ["watch"]
 
 def watch(
     common: Common,
+    options: WatchOptions,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(metavar="PATH…", help="Folders; none stands for all that the library has."),
@@ -24,25 +27,15 @@ def watch(
     debounce: Annotated[
         float, typer.Option(metavar="SECONDS", help="Build once it has been quiet for so long.")
     ] = 1.6,
-    model: Annotated[str | None, typer.Option(help="The model; see `glimpse models`.")] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Leave out, in gitignore's syntax.")
-    ] = None,
-    include_hidden: Annotated[bool, typer.Option("--include-hidden", help="Also .names.")] = False,
 ) -> int:
     """Build, and go on building as files change, until it is stopped."""
-    options = BuildOptions(
-        model=model,
-        space=common.space,
-        exclude=tuple(exclude or ()),
-        include_hidden=include_hidden,
-    )
+    every = BuildOptions(**asdict(replace(options, space=common.space)))
     shown = _Shown()
     try:
         with common.open(create=True, to_build=True) as library, shown.bars:
             library.watch(
                 paths or (),
-                options,
+                every,
                 debounce_s=debounce,
                 on_build=shown.report,
                 on_progress=shown.progress,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.options import option
+
 __all__ = [
     "FOLDERS",
     "PARENTS",
@@ -33,24 +35,27 @@ TEMPLATES = (
 class EvaluationOptions:
     """What is known of the photos, and how to measure with it; with nothing known, only speed is measured."""
 
-    labels: str | Path | None = None
-    """`folders`: the folder directly below the root; `parents`: the folder a photo lies in; else a file."""
-    captions: Path | None = None
-    """TSV, CSV or JSON lines of file names and captions."""
-    categories: Path | None = None
-    """JSON: a query and the names of all files that answer it."""
-    folder: Path | None = None
-    """Measure only on the photos below this folder."""
-    against: str | None = None
-    """A second space, asked the same queries."""
-    templates: tuple[str, ...] = TEMPLATES
-    """Sentences in which `{}` stands for a label, for zero-shot classification."""
-    queries: int = 10_000
-    """Queries of one kind at most; where there are more, so many are drawn at random."""
-    seed: int = 0
-    """Of everything drawn: queries, the probe's split, the resamples."""
-    speed: bool = True
-    """Also measure index and speed."""
+    labels: str | Path | None = option(
+        None,
+        "What each photo shows: the folder below its root, the one it lies in, or what a file says.",
+        metavar="folders|parents|FILE",
+    )
+    captions: Path | None = option(
+        None, "File names and captions: .tsv .csv .jsonl", metavar="FILE"
+    )
+    categories: Path | None = option(
+        None, "Queries and the names of all files that answer: .json", metavar="FILE"
+    )
+    folder: Path | None = option(None, "Only photos below it.", metavar="DIR")
+    against: str | None = option(None, "A second space, asked the same queries.", metavar="SPACE")
+    templates: tuple[str, ...] = option(
+        TEMPLATES,
+        "For zero shot, a sentence in which {} stands for a label; repeatable.",
+        name="--template",
+    )
+    queries: int = option(10_000, "Of one kind at most; where there are more, so many are drawn.")
+    seed: int = option(0, "Of all that is drawn: queries, the probe's split, the resamples.")
+    speed: bool = option(True, "Measure index and speed, too.")
 
 
 @dataclass(frozen=True, slots=True)
