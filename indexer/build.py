@@ -6,9 +6,7 @@ Nothing is made or changed before the checks have passed.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,15 +15,14 @@ from typing import TYPE_CHECKING
 from indexer import roots as covering
 from indexer.build_options import BuildOptions
 from indexer.catalogs import open_catalog
-from indexer.config import Config, RuntimeConfig
-from indexer.embedders.base import Embedder, Notify
+from indexer.config import Config
+from indexer.embedders.base import Notify
+from indexer.engines import pipeline, workers_of
 from indexer.errors import StorageError, UsageError
 from indexer.forgetting import remove_traces
-from indexer.pictures.pool import DecodePool
 from indexer.pictures.thumbnails import THUMBNAILS, Thumbnails
 from indexer.pipeline import BuildReport, Pipeline, Progress
 from indexer.planning import Pendings, RootPlan, plan_root, rules_of, walk_of
-from indexer.runtime.devices import pick_device
 from indexer.search.background import asked_words
 from indexer.spaces import DEFAULT, Spaces, absolute_name
 from indexer.tagging.run import tag_new
@@ -88,8 +85,7 @@ class _Run:
         self._listener = listener
         self._rules = rules_of(folder, config.build, options.exclude, options.include_hidden)
         self._thumbnails = Thumbnails(folder / THUMBNAILS)
-        workers = partial(_workers, options.ray_address) if self._is_distributed else None
-        self._store = vector_store(folder, config, workers)
+        self._store = vector_store(folder, config, workers_of(options))
 
     def run(self, paths: Sequence[str | Path], adopting: bool) -> BuildReport:
         if self._is_distributed:
@@ -176,20 +172,22 @@ class _Run:
             )
             space = self._choose_space(catalog)
             roots = (covering.adopt if adopting else covering.known)(catalog, folders)
-            pipeline = self._pipeline(catalog, space)
-            pipeline.take_leftovers()
-            plans = self._plan(catalog, roots, space, pipeline.pending)
-            pipeline.run(plans)
+            embedding = self._pipeline(catalog, space)
+            embedding.take_leftovers()
+            plans = self._plan(catalog, roots, space, embedding.pending)
+            embedding.run(plans)
             for plan in plans:
-                covering.tally(plan, pipeline.report)
-            covering.settle(catalog, plans, self._listener.confirm, pipeline.report)
-            covering.notice_vanished(catalog, roots, pipeline.report)
+                covering.tally(plan, embedding.report)
+            covering.settle(catalog, plans, self._listener.confirm, embedding.report)
+            covering.notice_vanished(catalog, roots, embedding.report)
             self._finish(catalog)
             tag_new(catalog, self._spaces, self._listener.notify)
             self._back_up(catalog)
             with catalog.view() as view:
-                pipeline.report.failed = count_failures(view, [root.id for root in roots], space.id)
-        return pipeline.report
+                embedding.report.failed = count_failures(
+                    view, [root.id for root in roots], space.id
+                )
+        return embedding.report
 
     def _choose_space(self, catalog: Catalog) -> SpaceRecord:
         options = self._options
@@ -237,44 +235,16 @@ class _Run:
             ]
 
     def _pipeline(self, catalog: Catalog, space: SpaceRecord) -> "Pipeline | DistributedPipeline":
-        if self._is_distributed:
-            # Deferred: Ray is an extra.
-            from indexer.distributed.pipeline import DistributedPipeline
-
-            return DistributedPipeline(
-                self._folder,
-                self._config,
-                self._spaces,
-                catalog,
-                space,
-                self._options,
-                self._thumbnails if self._config.build.thumbnails else None,
-                self._listener.on_progress,
-                self._listener.notify,
-            )
-        return self._local_pipeline(catalog, space)
-
-    def _local_pipeline(self, catalog: Catalog, space: SpaceRecord) -> Pipeline:
-        def embedder() -> Embedder:
-            return self._spaces.builder(space, self._listener.notify)
-
-        build = self._config.build
-        workers = build.decode_workers or _decoders(self._config.runtime)
-        preprocessing = self._spaces.embedder(space, self._listener.notify).preprocessing
-        limits = build.limits()
-        thumbnails = self._thumbnails if build.thumbnails else None
-        folder = thumbnails.folder if thumbnails else None
-        pool = DecodePool(preprocessing, limits, workers, build.decode_timeout_s, thumbnails=folder)
-        return Pipeline(
+        return pipeline(
+            self._folder,
+            self._config,
+            self._spaces,
             catalog,
             space,
-            embedder,
-            pool,
-            limits,
-            build.batch_size,
+            self._options,
+            self._thumbnails if self._config.build.thumbnails else None,
             self._listener.on_progress,
-            again=self._options.rebuild,
-            thumbnails=thumbnails,
+            self._listener.notify,
         )
 
     def _back_up(self, catalog: Catalog) -> None:
@@ -304,19 +274,3 @@ class _Run:
 
     def _words_of(self, space: SpaceRecord) -> Vectors:
         return asked_words(self._spaces, space, self._listener.notify)
-
-
-@contextmanager
-def _workers(address: str | None) -> Iterator[Executor]:
-    """A cluster's, as long as they are needed."""
-    # Deferred: Ray is an extra.
-    from indexer.distributed.workers import workers
-
-    with workers(address) as executor:
-        yield executor
-
-
-def _decoders(config: RuntimeConfig) -> int:
-    """Processes that decode: every core where the model runs elsewhere, else half of them."""
-    cores = os.cpu_count() or 2
-    return cores if pick_device(config.device) != "cpu" else max(2, cores // 2)
