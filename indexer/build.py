@@ -179,7 +179,8 @@ class _Run:
             for plan in plans:
                 covering.tally(plan, embedding.report)
             covering.settle(catalog, plans, self._listener.confirm, embedding.report)
-            covering.notice_vanished(catalog, roots, embedding.report)
+            if not self._config.library.catalog:  # what others share may be there for them
+                covering.notice_vanished(catalog, roots, embedding.report)
             self._finish(catalog)
             tag_new(catalog, self._spaces, self._listener.notify)
             self._back_up(catalog)
