@@ -50,6 +50,7 @@ class Viewer {
     const id = data?.id ?? null;
     if (id !== this.wanted && this.isWaiting()) return;
     this.wanted = undefined;
+    if (id === this.item?.id) this.turned = false; // away and back again, and here is what is known of it
     if (this.turned && this.dialog.open && id !== null) return this.tellTurn();
     if (id === null) return this.hide();
     if (id !== this.item?.id || !this.dialog.open) this.show(data.item);

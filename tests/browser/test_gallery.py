@@ -164,6 +164,24 @@ def test_the_keyboard_opens_turns_and_closes(page: Page, url: str) -> None:
     expect(page).to_have_url(f"{url}/?q=penguin")
 
 
+def test_who_turns_away_and_back_before_the_answer_is_told_of_the_photo(
+    page: Page, url: str
+) -> None:
+    visit(page, f"{url}/?q=penguin")
+    page.get_by_role("button", name="Open penguin.jpg").click()
+    facts = page.get_by_role("dialog").locator("dl")
+    expect(facts).to_contain_text("pixels")
+    page.locator(".viewer").evaluate(
+        """dialog => {
+            for (const key of ["ArrowRight", "ArrowLeft", "ArrowRight"]) {
+                dialog.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true }));
+            }
+        }"""
+    )
+    expect(page.get_by_role("dialog").get_by_role("heading")).not_to_have_text("penguin.jpg")
+    expect(facts).to_contain_text("pixels")
+
+
 def test_however_far_one_turned_closing_is_one_step_back(page: Page, url: str) -> None:
     visit(page, f"{url}/?q=penguin")
     page.get_by_role("button", name="Open penguin.jpg").click()

@@ -115,7 +115,7 @@ def test_a_question_waits_through_a_reload_and_is_answered(tab: Page, shelf: She
     expect(tab.get_by_text(asked)).to_be_visible()
     expect(tab.get_by_role("button", name="Update all")).to_be_disabled()
     tab.get_by_role("button", name="Stop").click()
-    ended(tab, "^stopped; what was finished is kept")
+    ended(tab, "^Stopped; what was finished is kept")
     tab.get_by_role("button", name="Update all").click()
     tab.get_by_role("button", name="Forget them").click(timeout=60_000)
     ended(tab, "15 removed")
