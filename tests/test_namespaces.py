@@ -308,3 +308,29 @@ def wire(enter: list[str], inside: Command) -> Iterator[Callable[[], str]]:
         finally:
             listener.terminate()
             reading.join()
+
+
+def test_a_library_on_a_medium_that_is_only_read_is_searched(
+    inside: Command,
+    command: Command,
+    library_folder: Path,
+    photos: Path,
+    picture: MakePicture,
+) -> None:
+    for number in range(3):
+        picture(f"{number}.png", mark=number)
+    command("build", photos)
+    held = {path.name for path in library_folder.iterdir()}
+    inside("mount", "--bind", library_folder, library_folder)
+    inside("mount", "-o", "remount,bind,ro", library_folder)
+    assert found(command) == {"0.png", "1.png", "2.png"}
+    assert "3" in command("status").stdout
+    command("export", library_folder.with_name("out"))
+    picture("3.png", mark=3)
+    refused = command("build", expect=1).stderr
+    assert "writer.lock: Read-only file system" in refused
+    assert refused.count("\n") == 1
+    inside("umount", library_folder)
+    assert {path.name for path in library_folder.iterdir()} == held
+    command("build")
+    assert len(found(command)) == 4

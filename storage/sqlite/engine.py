@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -55,11 +55,14 @@ def open_engine(catalog: Path, busy_timeout_s: float) -> Engine:
     """An engine over the catalog file, made if missing.
 
     A connection with the execution option `write=True` takes the write lock as it begins, so that a
-    transaction never fails half-way for want of it.
+    transaction never fails half-way for want of it. On a medium that cannot be written to it is only read.
     """
-    engine = create_engine(
-        f"sqlite:///{catalog}", connect_args={"timeout": busy_timeout_s}, pool_size=CONNECTIONS
-    )
+    where = _address(catalog, _mode(catalog))
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(where, busy_timeout_s, uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=CONNECTIONS)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -116,13 +119,32 @@ def _identity(catalog: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _address(catalog: Path, mode: str) -> str:
+    return f"file:{quote(os.fsencode(catalog))}?{mode}"
+
+
+def _mode(catalog: Path) -> str:
+    """How SQLite is to open it. Where it cannot lay its log beside the file, nobody else can either."""
+    if not _is_read_only(catalog.parent):
+        return "mode=rwc"
+    return "mode=ro" if os.path.exists(f"{catalog}-wal") else "immutable=1"
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether the file system is one that is mounted for reading alone."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except (AttributeError, OSError):  # Windows has no such call
+        return False
+
+
 @contextmanager
 def reading(catalog: Path, *, alone: bool) -> Iterator[Connection]:
     """A connection that writes nothing into a catalog, nor beside it where it reads `alone`, without any lock.
 
     Its errors are SQLite's own.
     """
-    where = f"file:{quote(os.fsencode(catalog))}?{'immutable=1' if alone else 'mode=ro'}"
+    where = _address(catalog, "immutable=1" if alone else "mode=ro")
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(where, uri=True, isolation_level=None)
