@@ -18,9 +18,11 @@ __all__ = [
     "adopt",
     "check_paths",
     "covers",
+    "find",
     "known",
     "notice_vanished",
     "settle",
+    "several",
     "tally",
     "would_cover",
 ]
@@ -52,6 +54,11 @@ def check_paths(paths: Sequence[str | Path], roots: Sequence[RootRecord]) -> lis
             raise UsageError(f"{path} is not there; name a folder with pictures")
         checked.append(absolute)
     return checked
+
+
+def several(paths: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    """One folder, which in Python would be read as a list of letters, or many."""
+    return [paths] if isinstance(paths, str | Path) else paths
 
 
 def adopt(catalog: Catalog, folders: Sequence[bytes]) -> list[RootRecord]:

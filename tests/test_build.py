@@ -196,6 +196,14 @@ def test_a_root_that_is_gone_is_offline_and_comes_back_without_embedding(
     assert len(library.search("red")) == 4
 
 
+def test_one_folder_need_not_be_a_list(
+    library: Library, photos: Path, picture: MakePicture
+) -> None:
+    picture("1.png")
+    assert library.build(str(photos)).embedded == 1
+    assert library.build(photos).failed == 0
+
+
 def test_a_folder_that_was_renamed_is_not_shown_twice(
     library: Library, photos: Path, picture: MakePicture
 ) -> None:

@@ -31,7 +31,7 @@ class Keeping(Opened):
 
     def build(
         self,
-        paths: Sequence[str | Path] = (),
+        paths: str | Path | Sequence[str | Path] = (),
         options: BuildOptions = DEFAULTS,
         *,
         on_progress: Callable[["Progress"], object] = silently,
@@ -46,13 +46,15 @@ class Keeping(Opened):
         """
         # Deferred for start-up time, here and below: no search needs it.
         from indexer.build import BuildListener, build
+        from indexer.roots import several
 
         listener = BuildListener(on_progress, notify, confirm)
-        return build(self.folder, self._config, self._spaces, paths, options, listener)
+        folders = several(paths)
+        return build(self.folder, self._config, self._spaces, folders, options, listener)
 
     def watch(
         self,
-        paths: Sequence[str | Path] = (),
+        paths: str | Path | Sequence[str | Path] = (),
         options: BuildOptions = DEFAULTS,
         *,
         debounce_s: float = 1.6,
@@ -68,6 +70,7 @@ class Keeping(Opened):
         """
         from indexer.build import BuildListener, build
         from indexer.planning import rules_of
+        from indexer.roots import several
         from indexer.watching import Surroundings, Watcher
 
         def update(roots: Sequence[str | Path]) -> "BuildReport":
@@ -84,7 +87,9 @@ class Keeping(Opened):
 
         rules = rules_of(self.folder, self._config.build, options.exclude, options.include_hidden)
         around = Surroundings(update, self._roots, self._known_folders, rules)
-        Watcher(around, paths, debounce_s, stop or threading.Event(), on_build, notify).run()
+        Watcher(
+            around, several(paths), debounce_s, stop or threading.Event(), on_build, notify
+        ).run()
 
     def _roots(self) -> list[RootRecord]:
         if not Catalog.exists(self.folder, self._config.library.catalog):

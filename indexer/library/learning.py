@@ -41,7 +41,7 @@ class Learning(Opened):
     def train(
         self,
         method: str,
-        paths: Sequence[str | Path],
+        paths: str | Path | Sequence[str | Path],
         options: TrainOptions = USUAL,
         *,
         space: str | None = None,
@@ -55,8 +55,10 @@ class Learning(Opened):
         `heads_only`, `space` says whose vectors to learn from. Raises UsageError, ModelError, or GlimpseError where
         packages are missing or training diverges; what was kept goes on with `resume`.
         """
-        learn = _training()
-        return learn(self, self._config, method, paths, options, space, on_step, on_train, notify)
+        from indexer.roots import several  # deferred for start-up time
+
+        learn, folders = _training(), several(paths)
+        return learn(self, self._config, method, folders, options, space, on_step, on_train, notify)
 
     def runs(self) -> list[str]:
         """The models that `train` made here, by name: `run:NAME`, in order of names."""
