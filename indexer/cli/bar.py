@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from indexer.cli import console
+from indexer.printable import printable
 
 __all__ = ["Bar"]
 
@@ -65,6 +66,6 @@ class Bar:
     def note(self, line: str) -> None:
         """A line above the bar."""
         if self._progress.console.is_terminal:
-            self._progress.console.print(line, markup=False, highlight=False)
+            self._progress.console.print(printable(line), markup=False, highlight=False)
         else:
             console.note(line)

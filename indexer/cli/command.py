@@ -177,9 +177,7 @@ def _failure(error: BaseException) -> tuple[int, str]:
         return error.exit_code, str(error)
     if _was_interrupted(error):
         return console.INTERRUPTED, console.STOPPED
-    if (
-        isinstance(error, OSError) and error.strerror
-    ):  # a disk's or a system's, which says what it is
+    if isinstance(error, OSError) and error.strerror:
         where = f"{printable(error.filename)}: " if error.filename else ""
         return 1, f"{where}{error.strerror} (--debug tells more)"
     if isinstance(error, UnicodeEncodeError):

@@ -18,7 +18,9 @@ STOPPED = "stopped; what was finished is kept, and the next run goes on"
 
 
 def note(line: str) -> None:
-    """Tell the user something besides the results."""
+    """Tell the user something besides the results; on a terminal no name in it is a command."""
+    if sys.stderr.isatty():
+        line = "\n".join(map(printable, line.split("\n")))
     print(line, file=sys.stderr, flush=True)
 
 

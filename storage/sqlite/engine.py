@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -120,7 +119,7 @@ def _identity(catalog: Path) -> tuple[int, int]:
 
 
 def _address(catalog: Path, mode: str) -> str:
-    return f"file:{quote(os.fsencode(catalog))}?{mode}"
+    return f"{Path(os.path.abspath(catalog)).as_uri()}?{mode}"
 
 
 def _mode(catalog: Path) -> str:
