@@ -12,12 +12,11 @@ from indexer.search.relevance import mean_cut
 from indexer.terms import Text
 from storage.records import SpaceRecord
 
-__all__ = ["FUSIONS", "FusedRanking", "Fusion", "share_out"]
+__all__ = ["FusedRanking", "Fusion", "share_out"]
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
 Fusion = Literal["rrf", "scores"]
-FUSIONS: tuple[Fusion, ...] = ("rrf", "scores")
 K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 DEPTH = 1000

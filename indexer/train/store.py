@@ -85,11 +85,6 @@ class PictureStore:
         return self._map
 
     @classmethod
-    def exists(cls, folder: Path) -> bool:
-        """Whether `write` was done."""
-        return (folder / CONTENTS).exists()
-
-    @classmethod
     def write(cls, folder: Path, pictures: Iterable[tuple[bytes, Decoded]]) -> "PictureStore":
         """Keep pictures with the paths of their files, in the order of the paths; of exact copies the first."""
         folder.mkdir(exist_ok=True)
@@ -112,12 +107,6 @@ class PictureStore:
         aside.write_text(json.dumps(described), encoding="utf-8")
         os.replace(aside, folder / CONTENTS)
         return cls(folder)
-
-    @classmethod
-    def remove(cls, folder: Path) -> None:
-        """Delete the files; training is done."""
-        for name in (CONTENTS, PICTURES):
-            (folder / name).unlink(missing_ok=True)
 
 
 class _Place(NamedTuple):
