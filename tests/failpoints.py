@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.mortal import Mortal, Tell, Work
-from indexer import build, pipeline
+from indexer import engines, pipeline
 from indexer.embedders.base import Preprocessing
 from indexer.errors import PictureError
 from indexer.pictures.decoding import Decoded, decode_file
@@ -64,7 +64,7 @@ def _attach(options: Sequence[str]) -> None:
 def _in_one_thread() -> None:
     for module in (pipeline, catalog):
         setattr(module, "ThreadPoolExecutor", _AtOnce)  # noqa: B010
-    setattr(build, "DecodePool", InProcess)  # noqa: B010
+    setattr(engines, "DecodePool", InProcess)  # noqa: B010
 
 
 class _AtOnce:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.promises import litter, sound
-from indexer import BuildOptions, Config, Filter, Library, Query, State, build, planning
+from indexer import BuildOptions, Config, Filter, Library, Query, State, engines, planning
 from storage import snapshots
 from storage.homes import CATALOG
 from storage.sqlite import backups
@@ -372,7 +372,7 @@ def test_a_library_knows_what_it_has_to_know_whatever_is_done_in_whatever_order(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(build, "DecodePool", InProcess)
+    monkeypatch.setattr(engines, "DecodePool", InProcess)
     monkeypatch.setattr(snapshots, "LEAST_TAIL", 2)
     monkeypatch.setattr(snapshots, "SMALL_SHARE", 3)
     both = with_second_model(template, tmp_path_factory.mktemp("both"))
